@@ -1,0 +1,60 @@
+# Everything runs from .venv; `make setup` builds it from the hashed lock files and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+INSTALL := $(PIP) install --require-hashes --no-deps
+SELF := $(PIP) install --no-deps --no-build-isolation -e .
+
+.PHONY: setup dev demo serve-demo test check bench soak az playground pictures docs lock clean
+
+setup: $(VENV)/.runtime
+dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "setting up .venv (about a minute the first time)"
+	$(INSTALL) -r requirements.lock
+	$(SELF)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "adding what the tests need"
+	$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+demo: setup
+	$(BIN)/backupbot demo
+
+serve-demo: setup
+	$(BIN)/backupbot demo --serve
+
+test: dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: dev
+	$(BIN)/python -m tests.bench
+
+soak: dev
+	$(BIN)/python -m tests.soak
+
+docs: dev
+	$(BIN)/backupbot docs
+
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
+	  --extra build pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
+	  --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage*

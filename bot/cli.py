@@ -1,0 +1,5 @@
+"""`backupbot …`."""
+
+
+def main() -> None:
+    """Placeholder until the commands exist."""
