@@ -291,6 +291,8 @@ class Choice:
 
 
 Input: TypeAlias = TextInput | Choice
+Part: TypeAlias = Element | Input
+"""What a form consists of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +303,7 @@ class Form:
     """
 
     title: str
-    elements: tuple[Element | Input, ...]
+    elements: tuple[Part, ...]
     action: str
     value: str = ""
     submit: str = "Send"
