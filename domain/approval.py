@@ -5,7 +5,13 @@ approved → executing | requested (the plan changed: people are asked anew) | f
 executing → proved | failed | unproved | unclear
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from domain.actor import Actor
+from domain.approval_policy import Rule
+from domain.fix import FixPlan
 
 
 class State(StrEnum):
@@ -52,3 +58,87 @@ LIVE = tuple(state for state in State if TRANSITIONS[state])
 def may(before: State, after: State) -> bool:
     """Whether ``after`` may follow ``before``."""
     return after in TRANSITIONS[before]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """One approval given; two are needed where the rule says so."""
+
+    actor: Actor
+    at: datetime
+    by: str
+    """The entry of the rule that gave the right."""
+    self_approval: bool = False
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A request for a fix and what became of it."""
+
+    id: str
+    state: State
+    plan: FixPlan
+    fingerprint: str
+    requester: Actor
+    editors: tuple[Actor, ...] = ()
+    reason: str = ""
+    rule: Rule
+    votes: tuple[Vote, ...] = ()
+    incident_id: str = ""
+    created_at: datetime
+    expires_at: datetime
+    decided_at: datetime | None = None
+    decided_by: Actor | None = None
+    ended_at: datetime | None = None
+    note: str = ""
+    """Why it ended as it did, as a sentence."""
+    changed: tuple[str, ...] = ()
+    """How the plan differs from one that was approved before."""
+
+    @property
+    def requesters(self) -> tuple[Actor, ...]:
+        """Everybody whose wish it is: who asked, and who edited the request."""
+        return (self.requester, *self.editors)
+
+    @property
+    def missing_votes(self) -> int:
+        """How many approvals are still needed."""
+        return max(0, self.rule.required - len(self.votes))
+
+
+class StepState(StrEnum):
+    """Where one call of a plan stands."""
+
+    WAITING = "waiting"
+    INTENDED = "intended"
+    """Written down as about to be sent; whether it was sent must be found out by looking."""
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepView:
+    """One call of a run, for people."""
+
+    purpose: str
+    state: StepState
+    note: str = ""
+    percent: int | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """How far an approved fix is."""
+
+    id: str
+    state: str
+    steps: tuple[StepView, ...]
+    started_at: datetime
+    ended_at: datetime | None = None
+    note: str = ""
+    proof: str = ""

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.actor import Actor
 from domain.arm import key
+from domain.durations import format_age, format_ago, format_duration
+from domain.finding import Diagnosis
 
 
 class Severity(StrEnum):
@@ -66,3 +69,62 @@ class Alert:
         if self.item_id:
             return f"{key(self.item_id)}|{self.operation}"
         return f"{key(self.vault_id)}|{self.rule.casefold()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """What people work on, as cards and commands see it."""
+
+    id: str
+    key: str
+    open: bool
+    severity: Severity
+    operation: Operation
+    vault_id: str
+    vault_name: str
+    item_id: str
+    item_name: str
+    what: str
+    """What happened, in a few words: "backup failed 3×"."""
+    code: str
+    failures: int
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None = None
+    closed_reason: str = ""
+    owner: Actor | None = None
+    snoozed_until: datetime | None = None
+    last_point_at: datetime | None = None
+    rpo: timedelta | None = None
+    rpo_state: str = "unknown"
+    """``safe``, ``breached``, ``pending`` or ``unknown``."""
+    safe_until: datetime | None = None
+    breached_by: timedelta | None = None
+    diagnosis: Diagnosis | None = None
+
+
+def first_line(incident: Incident, now: datetime) -> str:
+    """The first line of every incident post, also the notification; the sign and word are put before it by the renderer.
+
+    ``<item> in <vault>: <what happened> (<code>) · last good point <age>, RPO <x> <breached by y | safe until … | unknown>``
+    """
+    name = f"{incident.item_name} in {incident.vault_name}" if incident.item_name else incident.vault_name
+    happened = incident.what + (f" ({incident.code})" if incident.code else "")
+    if incident.operation is not Operation.BACKUP or not incident.item_id:
+        return f"{name}: {happened}"
+    point = (
+        f"last good point {format_ago(now - incident.last_point_at)}"
+        if incident.last_point_at
+        else "no good point known"
+    )
+    rpo = f"RPO {format_duration(incident.rpo)} " if incident.rpo else "RPO "
+    match incident.rpo_state:
+        case "breached" if incident.breached_by is not None:
+            verdict = f"breached by {format_age(incident.breached_by)}"
+        case "safe" if incident.safe_until is not None:
+            verdict = f"safe until {incident.safe_until:%H:%M} UTC"
+        case "pending":
+            verdict = "pending: first backup to come"
+        case _:
+            verdict = "unknown"
+    return f"{name}: {happened} · {point}, {rpo}{verdict}"

@@ -1,0 +1,1 @@
+"""The durable drivers: plain async functions over services and a row id, able to run twice."""
