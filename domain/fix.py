@@ -35,6 +35,9 @@ class Kind(StrEnum):
     """A PUT, PATCH or DELETE of a resource whose state can simply be read back."""
     LOCK_REMOVAL = "lock_removal"
     LOCK = "lock"
+    CROSS_REGION_RESTORE = "cross_region_restore"
+    ACCESS_TOKEN = "access_token"  # noqa: S105  (a kind of call, not a token)
+    """Asks for something secret that another call carries; changes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +62,23 @@ class Call:
     settle: bool = False
     revoke_on_expiry: bool = False
     """Whether the right that this call grants is taken away again when the plan's ``rights_until`` passes."""
+    before: "Call | None" = None
+    """A call sent directly before this one, because its answer is secret and is kept nowhere: see ``fixes.steps.send``."""
+    filled: str = ""
+    """The member of ``body`` that the ``properties`` of the answer to ``before`` replace when this call is sent."""
 
     def hashed(self) -> Json:
         """The part that the fingerprint covers."""
-        return {
+        mine: dict[str, Json] = {
             "method": self.method,
             "resource": key(self.resource),
             "api_version": self.api_version,
             "query": dict(self.query),
             "body": self.body,
         }
+        if self.before is not None:
+            mine |= {"before": self.before.hashed(), "filled": self.filled}
+        return mine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +120,14 @@ class FixPlan:
         return tuple(sorted({key(self.item_id), *(key(call.resource) for call in self.calls)}))
 
     @property
+    def requests(self) -> tuple[Call, ...]:
+        """Every request that will be sent, in order: the calls, each after the one that it needs directly before it."""
+        return tuple(one for call in self.calls for one in (call.before, call) if one is not None)
+
+    @property
     def permissions(self) -> tuple[tuple[str, str], ...]:
-        """(action, scope) for each call, without repeats."""
-        return tuple(dict.fromkeys((call.action, call.scope) for call in self.calls))
+        """(action, scope) for each request, without repeats."""
+        return tuple(dict.fromkeys((call.action, call.scope) for call in self.requests))
 
     def hashed(self, operator_client_id: str) -> Json:
         """Everything the fingerprint covers, for showing a difference."""

@@ -75,6 +75,8 @@ class PlanRequest:
     item: ProtectedItem
     parameters: Mapping[str, str] = field(default_factory=dict)
     settings: FixSettings = field(default_factory=FixSettings)
+    now: datetime | None = None
+    """Only chooses the window in which jobs and recovery points are read: nothing in a plan is computed from it."""
 
 
 class Fix(Protocol):

@@ -1,0 +1,84 @@
+"""A restore into the paired region: told by its operation there and by the disks that appear.
+
+The status lives at a location, not in the vault, and the job can be read only with a POST, which readers do not send.
+Source: https://learn.microsoft.com/rest/api/backup/cross-region-restore (API 2023-01-15)
+"""
+
+# ruff: noqa: ARG002 - every step has the same signature, and not every step needs the time
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from domain.arm import subscription_of
+from domain.errors import GatewayUnavailable, ResourceNotFound
+from domain.fix import Call, Progress, Seen
+from domain.ports import BackupReader
+from fixes.steps.base import CLOCK_SKEW, absent, done, failed, running
+
+DISKS_API = "2023-04-02"
+
+
+class CrossRegionRestoreStep:
+    """POST ``…/locations/{secondary}/backupCrossRegionRestore``."""
+
+    async def look(self, call: Call, since: datetime, read: BackupReader, *, settled: bool = False) -> Seen:
+        """Only disks can be seen, and late: until they appear nobody can tell whether the restore began."""
+        disks = await new_disks(target_of(call), since, read)
+        if disks:
+            return Seen(there=True, note=f"restored: {', '.join(disks)}")
+        return Seen(there=None, note=absent("a restored disk", settled=False).note)
+
+    async def follow(self, call: Call, reference: Mapping[str, str], since: datetime, read: BackupReader) -> Progress:
+        """The operation's failure, or the restored disks."""
+        known = dict(reference)
+        if operation_id := known.get("operation_id", ""):
+            location = call.resource.rpartition("/")[0]
+            try:
+                status = await read.resource(f"{location}/backupCrrOperationsStatus/{operation_id}", call.api_version)
+            except (GatewayUnavailable, ResourceNotFound):
+                # This status has been seen to answer 500 while the restore went on.
+                status = {}
+            if status.get("status") in {"Failed", "Canceled"}:
+                error = status.get("error")
+                said = error if isinstance(error, Mapping) else {}
+                return failed(str(said.get("message") or "the restore failed"), known, str(said.get("code") or ""))
+            properties = status.get("properties")
+            if isinstance(properties, Mapping) and properties.get("jobId"):
+                known["job_id"] = str(properties["jobId"])
+        disks = await new_disks(target_of(call), since, read)
+        if disks:
+            return done(f"restored: {', '.join(disks)}", known)
+        return running("no restored disk is there yet", known)
+
+
+def target_of(call: Call) -> str:
+    """The resource group that the restore of ``call`` goes to."""
+    body = call.body if isinstance(call.body, Mapping) else {}
+    request = body.get("restoreRequest")
+    return str(request.get("targetResourceGroupId") or "") if isinstance(request, Mapping) else ""
+
+
+async def new_disks(resource_group_id: str, since: datetime, read: BackupReader) -> tuple[str, ...]:
+    """Names of the managed disks of the resource group that were made since a little before ``since`` and are complete."""
+    if not subscription_of(resource_group_id):
+        return ()
+    found = []
+    for disk in await read.resources(f"{resource_group_id}/providers/Microsoft.Compute/disks", DISKS_API):
+        properties = disk.get("properties")
+        said = properties if isinstance(properties, Mapping) else {}
+        made = _time(said.get("timeCreated"))
+        if (
+            made is not None
+            and made >= since - CLOCK_SKEW
+            and said.get("provisioningState", "Succeeded") == "Succeeded"
+        ):
+            found.append(str(disk.get("name") or ""))
+    return tuple(sorted(found))
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
