@@ -11,6 +11,7 @@ daylight saving, customers have seen that they do
 called late or missing by less than that move.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +20,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from domain.backup_policy import (
+    WEEKDAYS,
     BackupPolicy,
     DailySchedule,
     HourlySchedule,
@@ -31,8 +33,8 @@ _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(weeks=1)
 _A_MONDAY: Final = date(2001, 1, 1)
 _UNKNOWN_ZONE_SLACK: Final = timedelta(hours=1)
-# A run belongs to the local day on which its window opened and may come up to a day later; near and far are days to
-# look at on both sides of a moment, the first enough for all but weekly schedules.
+# How many days to look at on both sides of a moment: a run belongs to the local day on which its window opened and may
+# come a day later, and where there are days without runs, the next one may be a week away.
 _NEAR: Final = 2
 _FAR: Final = 9
 
@@ -171,21 +173,29 @@ def _runs(table: Timetable, zone: ZoneInfo, first: date, last: date) -> Iterator
 
 
 def _latest(table: Timetable, zone: ZoneInfo, until: datetime) -> datetime:
-    today = until.astimezone(zone).date()
-
-    def back(reach: int) -> Iterator[datetime]:
-        return (run for run in _runs(table, zone, today - reach * _DAY, today + _DAY) if run <= until)
-
-    return max(back(_NEAR), default=None) or max(back(_FAR))
+    runs = _runs_around(table, zone.key, until.astimezone(zone).date())
+    return runs[bisect_right(runs, until) - 1]
 
 
 def _earliest(table: Timetable, zone: ZoneInfo, after: datetime) -> datetime:
-    today = after.astimezone(zone).date()
+    runs = _runs_around(table, zone.key, after.astimezone(zone).date())
+    return runs[bisect_right(runs, after)]
 
-    def ahead(reach: int) -> Iterator[datetime]:
-        return (run for run in _runs(table, zone, today - _NEAR * _DAY, today + reach * _DAY) if run > after)
 
-    return min(ahead(_NEAR), default=None) or min(ahead(_FAR))
+@lru_cache(maxsize=8192)
+def _runs_around(
+    table: DailySchedule | WeeklySchedule | HourlySchedule, zone_key: str, day: date
+) -> tuple[datetime, ...]:
+    """All runs from well before to well after a local day, at least one on each side of it, in order.
+
+    Kept, because a sweep asks for many items of one policy on the same day.
+    """
+    reach = _NEAR if _runs_daily(table) else _FAR
+    return tuple(sorted(_runs(table, ZoneInfo(zone_key), day - reach * _DAY, day + reach * _DAY)))
+
+
+def _runs_daily(table: Timetable) -> bool:
+    return isinstance(table, DailySchedule) or len(table.days) == len(WEEKDAYS)
 
 
 @lru_cache(maxsize=1024)
