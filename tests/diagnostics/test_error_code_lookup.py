@@ -277,3 +277,10 @@ def test_the_status_hidden_in_the_snapshot_extension_is_understood() -> None:
     names = {found(path.read_text(encoding="utf-8")) for path in paths}
 
     assert "StatusCode.FailedRetryableFsFreezeFailed" in names
+
+
+def test_every_known_sentence_leads_to_its_own_entry() -> None:
+    """No phrase of one entry is swallowed by a longer or more general one of another."""
+    for entry in load().all():
+        for phrase in entry.phrases:
+            assert found(f"Failed: {phrase.replace('&', ' (what Azure puts between) ')}!") == entry.name
