@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.durations import DurationError, format_age, format_ago, format_duration, parse_duration
@@ -75,6 +75,7 @@ def test_writes_no_negative() -> None:
         format_duration(timedelta(seconds=-1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 86_400 * 400_000))
 def test_what_is_written_can_be_read(seconds: int) -> None:
     """Writing and reading again gives the same duration."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.schedule import (
@@ -403,6 +403,7 @@ garbage = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), garbage, max_size=6), garbage)
 def test_no_body_breaks_the_parser(outer: Mapping[str, object], properties: object) -> None:
     """Whatever arrives, a policy comes out, and its gap can be asked for."""

@@ -138,6 +138,16 @@ def test_a_window_opens_only_on_its_days() -> None:
     assert at("2026-05-08 21:00") == next_run(weekend, at("2026-05-03 03:00"))
 
 
+def test_a_window_past_the_end_of_the_week_counts_into_its_beginning() -> None:
+    """Sunday 21:00 and Monday 3:00 by one schedule, Monday 2:00 by another: Monday 3:00 to Sunday 21:00 is largest."""
+    both = policy(
+        HourlySchedule(interval_h=6, window_start=time(21), window_duration_h=12, zone="Etc/UTC", days=(6,)),
+        WeeklySchedule(days=(0,), times=(time(2),), zone="Etc/UTC"),
+    )
+
+    assert timedelta(days=6, hours=18) == worst_case_gap(both)
+
+
 def test_the_zone_of_the_question_does_not_matter() -> None:
     """A moment in another zone is the same moment, and answers are in UTC."""
     tokyo = at("2026-05-01 09:00").astimezone(ZoneInfo("Asia/Tokyo"))

@@ -150,6 +150,7 @@ def test_the_worst_gap_is_the_largest_gap_of_a_year(zone_schedule: tuple[str, Sc
     assert gap <= largest <= gap + tolerance
 
 
+@settings(deadline=None)
 @given(schedules(), moments)
 def test_next_is_later_and_previous_is_not(zone_schedule: tuple[str, Schedule], now: datetime) -> None:
     """previous <= now < next, with no run between, and the run after previous is next."""
@@ -165,6 +166,7 @@ def test_next_is_later_and_previous_is_not(zone_schedule: tuple[str, Schedule], 
     assert before == previous_run(which, after - timedelta(microseconds=1))
 
 
+@settings(deadline=None)
 @given(schedules(), moments, st.timedeltas(timedelta(0), 30 * DAY))
 def test_time_moves_runs_only_forward(zone_schedule: tuple[str, Schedule], now: datetime, later: timedelta) -> None:
     """Asked later, no answer is earlier."""
@@ -181,6 +183,7 @@ def test_time_moves_runs_only_forward(zone_schedule: tuple[str, Schedule], now: 
         assert first <= second
 
 
+@settings(deadline=None)
 @given(schedules(), moments, st.timedeltas(timedelta(0), 20 * DAY), st.timedeltas(timedelta(0), 6 * HOUR))
 def test_what_is_expected_and_what_is_due_agree(
     zone_schedule: tuple[str, Schedule], newest: datetime, passed: timedelta, tolerance: timedelta
