@@ -47,7 +47,7 @@ class Context:
 
     def need(self, *names: str) -> None:
         """Refuse with `invalid_arguments` when one of the arguments is missing."""
-        missing = [name for name in names if self.args.get(name) in {None, ""}]
+        missing = [name for name in names if not self.args.get(name)]
         if missing:
             raise SlackError("invalid_arguments", *(f"missing required field: {name}" for name in missing))
 
@@ -94,7 +94,7 @@ def _metadata(value: object) -> Json:
 
 def _thread(space: Workspace, channel: Channel, value: object) -> str | None:
     """Return the thread to post into: the root of the named message; else Slack's error."""
-    if value in {None, ""}:
+    if not value:
         return None
     ts = str(value)
     whole, dot, fraction = ts.partition(".")

@@ -1,17 +1,25 @@
 """A token issuer of the simulated Bot Framework and Entra: keys, metadata and tokens with any claims."""
 
+import base64
+import hashlib
+import hmac
 import json
 import time
 from dataclasses import dataclass, field
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
 from simulator.chat_wire import Json
 
 KEY_ID = "sim-1"
 TOKEN_LIFE_S = 3600
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _new_key() -> rsa.RSAPrivateKey:
@@ -53,7 +61,7 @@ class Issuer:
     ) -> str:
         """Return a token with `iss`, `nbf`, `exp` and the given claims, which win; `without` takes claims away.
 
-        `algorithm` may be `none`, or `HS256`, which signs with the public key's text as in a key confusion;
+        `algorithm` may be `none`, or `HS256`, which signs with the public key's PEM text as in a key confusion;
         `own_key=False` signs with a key that nobody publishes; `key_id=None` leaves the header out.
         """
         now = int(time.time())
@@ -63,9 +71,16 @@ class Issuer:
         if algorithm == "none":
             return jwt.encode(body, "", algorithm="none", headers=headers)
         if algorithm == "HS256":
-            return jwt.encode(body, json.dumps(self.jwks()), algorithm="HS256", headers=headers)
+            return self._confused(body, headers)
         private = self.key if own_key else self.stray_key
         return jwt.encode(body, private, algorithm=algorithm, headers=headers)
+
+    def _confused(self, body: Json, headers: dict[str, str]) -> str:
+        # By hand, because PyJWT rightly refuses to sign with a public key.
+        secret = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        parts = [_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT", **headers}, body)]
+        digest = hmac.new(secret, ".".join(parts).encode(), hashlib.sha256).digest()
+        return ".".join([*parts, _base64(digest)])
 
     def claims(self, token: str, audience: str) -> Json:
         """Return the claims of a token of this issuer for an audience; `jwt.PyJWTError` for any other."""
