@@ -31,6 +31,7 @@ from adaptive_cards.card import (
     Part,
     Plain,
     Progress,
+    Span,
     Status,
     Table,
     Text,
@@ -40,7 +41,7 @@ from adaptive_cards.card import (
 from adaptive_cards.fit import Fitter, Weight, cut
 from adaptive_cards.identity import encode
 from adaptive_cards.plain import clean
-from adaptive_cards.slack_text import Json, context, escape, plain_text, preformatted, section
+from adaptive_cards.slack_text import LINE_BREAK, Json, context, escape, plain_text, preformatted, section
 from adaptive_cards.wording import (
     NO_VALUE,
     SIMULATED_LINE,
@@ -166,7 +167,7 @@ def _draw(place: str, part: Part) -> list[Json]:  # noqa: C901, PLR0911, PLR0912
         case Status():
             return [_rich(section(spans(Bold(f"{part.sign} {part.word}"), "  ", part.spans)))]
         case Facts():
-            return [_rich(*_fact_lines(part))] if part.rows else []
+            return [_rich(_facts(part))] if part.rows else []
         case Bullets():
             return [_rich(_list(part.items, numbered=part.numbered))] if part.items else []
         case Table():
@@ -198,14 +199,13 @@ def _paragraph(inline: Inline, *, subtle: bool) -> list[Json]:
     return [{"type": "context", "elements": small}] if small else [_rich(section(inline))]
 
 
-def _fact_lines(facts: Facts) -> list[Json]:
-    lines: list[Json] = []
-    for number, (label, value) in enumerate(facts.rows):
-        line = section(spans(Bold(f"{clean(label)}: "), value if inline_text(value) else NO_VALUE))
-        if number < len(facts.rows) - 1:
-            line["elements"].append({"type": "text", "text": "\n"})
-        lines.append(line)
-    return lines
+def _facts(facts: Facts) -> Json:
+    """All in one section: whether two sections of one block stand on two lines is not documented."""
+    lines: list[Span] = []
+    for label, value in facts.rows:
+        lines += spans(Bold(f"{clean(label)}: "), value if inline_text(value) else NO_VALUE)
+        lines.append(LINE_BREAK)
+    return section(tuple(lines[:-1]))
 
 
 def _list(items: Sequence[Inline], *, numbered: bool) -> Json:

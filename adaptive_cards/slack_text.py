@@ -23,6 +23,10 @@ _GROUP_ID = re.compile(r"S[A-Z0-9]{2,20}")
 _DATE_FORMATS = {"full": "{date_short_pretty} {time}", "time": "{time}"}
 
 
+LINE_BREAK = Plain("\n")
+"""The one span that may end a line; a line break in any other text becomes a space."""
+
+
 def escape(text: str) -> str:
     """The three characters that Slack parses, as https://docs.slack.dev/messaging/formatting-message-text asks."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -60,6 +64,8 @@ def _run(text: str, **style: bool) -> Json:
 
 def _rich(span: Span, *, bold: bool) -> list[Json]:
     text = span_text(span)
+    if span is LINE_BREAK:
+        return [_run("\n")]
     match span:
         case When():
             return _rich_when(span)

@@ -235,7 +235,7 @@ def _row(row: tuple[Inline, ...], widths: list[int]) -> Json:
 
 def _fold(names: dict[str, str], place: str, fold: Fold) -> list[Json]:
     items = [one for number, part in enumerate(fold.elements) for one in _draw(names, f"{place}.{number}", part)]
-    return _toggled(f"fold-{place}", fold.title, items) if items else []
+    return _toggled(f"fold-{place.replace('.', '-')}", fold.title, items) if items else []
 
 
 def _toggled(target: str, title: str, items: list[Json]) -> list[Json]:
@@ -258,7 +258,7 @@ def _buttons(place: str, row: Buttons) -> list[Json]:
         {"type": "ActionSet", "actions": menu[start : start + ACTIONS_MAX]}
         for start in range(0, len(menu), ACTIONS_MAX)
     ]
-    target = f"more-{place}"
+    target = f"more-{place.replace('.', '-')}"
     return [
         {"type": "ActionSet", "actions": [*actions, _toggle(target, "More")]},
         {"type": "Container", "id": target, "isVisible": False, "items": sets},

@@ -39,7 +39,7 @@ SUMMARY_MAX = 140
 """Characters of a card's first line; a phone's lock screen shows little more."""
 SIMULATED = "SIMULATED"
 SIMULATED_LINE = "SIMULATED: nothing here is real"
-WORD_MAX = 40
+WORD_MAX = 48
 BAR_WIDTH = 10
 NO_VALUE = "—"
 
@@ -50,9 +50,21 @@ def headline(card: Card) -> str:
     if card.severity is not None:
         text = f"{SEVERITY_SIGNS[card.severity]} {SEVERITY_WORDS[card.severity]} {text}"
     if not card.simulated:
-        return shorten_middle(text, SUMMARY_MAX)
+        return _shorten_line(text, SUMMARY_MAX)
     mark = f" · {SIMULATED}"
-    return shorten_middle(text, SUMMARY_MAX - len(mark)) + mark
+    return _shorten_line(text, SUMMARY_MAX - len(mark)) + mark
+
+
+def _shorten_line(text: str, limit: int) -> str:
+    """Keep what stands behind the last dot whole if it leaves room: it says how bad things are."""
+    if len(text) <= limit:
+        return text
+    text = _shorten_words(text)
+    head, dot, tail = text.rpartition(" · ")
+    if len(text) <= limit or not dot or len(tail) > limit // 2:
+        return shorten_middle(text, limit)
+    room = limit - len(dot) - len(tail) - len("…")
+    return f"{_to_last_blank(head[:room]).rstrip()}…{dot}{tail}"
 
 
 def shorten_middle(text: str, limit: int) -> str:
@@ -62,12 +74,16 @@ def shorten_middle(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return text
-    text = " ".join(_shorten_word(word) for word in text.split(" "))
+    text = _shorten_words(text)
     if len(text) <= limit:
         return text
     tail = (limit - 3) * 2 // 5
     head = limit - 3 - tail
     return f"{_to_last_blank(text[:head])} … {_from_first_blank(text[-tail:] if tail else '')}".strip()
+
+
+def _shorten_words(text: str) -> str:
+    return " ".join(_shorten_word(word) for word in text.split(" "))
 
 
 def _shorten_word(word: str) -> str:
