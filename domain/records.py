@@ -36,13 +36,16 @@ def _known(kind: type[T], record: Mapping[str, Any]) -> Record:
 
 def dump_call(call: Call) -> Record:
     """A call as a record."""
-    return {str(name): _plain(value) for name, value in asdict(call).items()}
+    return {str(name): _plain(value) for name, value in asdict(call).items()} | {
+        "before": dump_call(call.before) if call.before is not None else None
+    }
 
 
 def load_call(record: Mapping[str, Any]) -> Call:
     """The call that :func:`dump_call` wrote."""
     known = _known(Call, record)
-    known["body"] = record.get("body")
+    before = record.get("before")
+    known |= {"body": record.get("body"), "before": load_call(before) if before else None}
     return Call(**known | {"kind": Kind(record["kind"])})
 
 
@@ -85,7 +88,7 @@ def plan_contract(plan: FixPlan, operator_client_id: str) -> Record:
                 "query": dict(call.query),
                 "purpose": call.purpose,
             }
-            for call in plan.calls
+            for call in plan.requests
         ],
         "risk": plan.risk.value,
         "effects": list(plan.effects),

@@ -1,0 +1,1 @@
+"""One file a card: facts in, a neutral card out. Pure."""

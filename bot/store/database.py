@@ -106,7 +106,9 @@ class OneProcess:
         except OSError:
             self._file.close()
             used = str(self._path).removesuffix(".lock")
-            fault = f"DATABASE_URL: another backupbot uses {used}; stop it first, or use postgresql:// for several replicas"
+            fault = (
+                f"DATABASE_URL: another backupbot uses {used}; stop it first, or use postgresql:// for several replicas"
+            )
             raise SettingsError([fault]) from None
 
     def release(self) -> None:

@@ -108,9 +108,9 @@ class Tx:
         result = await self.connection.execute(insert(table).values(**values).on_conflict_do_nothing())
         return bool(result.rowcount == 1)
 
-    async def move(self, table: sa.Table, row_id: str, state: str | Sequence[str], **values: Any) -> bool:  # noqa: ANN401
-        """Compare and set: change the row only while it is in ``state``; False when it is not."""
-        states = (state,) if isinstance(state, str) else tuple(state)
+    async def move(self, table: sa.Table, row_id: str, before: str | Sequence[str], /, **values: Any) -> bool:  # noqa: ANN401
+        """Compare and set: change the row only while its state is (one of) ``before``; False when it is not."""
+        states = (before,) if isinstance(before, str) else tuple(before)
         result = await self.connection.execute(
             table.update().where(table.c.id == row_id, table.c.state.in_(states)).values(**values)
         )

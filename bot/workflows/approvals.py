@@ -1,0 +1,455 @@
+"""Requests for fixes and what people decide about them. Every change is one transaction with its audit line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from adaptive_cards.cards import approval as approval_card
+from bot.store import tables as t
+from bot.store.store import Place, Row, Tx, new_id
+from bot.workflows import rows
+from bot.workflows.services import Services
+from domain.actor import SYSTEM, Actor
+from domain.approval import LIVE, Approval, State, Vote
+from domain.approval_policy import (
+    Decision,
+    Rule,
+    Standing,
+    Subject,
+    find_rule,
+    may_approve,
+    may_break_glass,
+    may_request,
+    satisfiable,
+)
+from domain.arm import ItemId, VaultId
+from domain.backup import Permission
+from domain.durations import format_duration
+from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
+from domain.fix import FixPlan
+from domain.rbac import allows
+from domain.records import dump_plan, load_plan
+from fixes.registry import PlanRequest
+
+LEASE = timedelta(seconds=60)
+"""How long after a piece of work was handed out its row is looked at again."""
+
+DECISIONS = ("approve", "reject", "withdraw", "break_glass")
+
+
+def message_key(approval_id: str) -> str:
+    """The key under which an approval's card is posted and updated."""
+    return f"approval:{approval_id}"
+
+
+@dataclass(kw_only=True)
+class Approvals:
+    """The desk where fixes are asked for and decided."""
+
+    services: Services
+
+    # -- planning ------------------------------------------------------------------------------------------------
+
+    async def plan(self, fix_id: str, item_id: ItemId, parameters: Mapping[str, str]) -> FixPlan:
+        """The plan as it would be made now.
+
+        Raises:
+            RequestError: there is no such fix, or it does not fit.
+            GatewayError: what it rests on could not be read.
+        """
+        fix = self.services.fixes.get(fix_id)
+        if fix is None:
+            raise NotFound(f"There is no fix {fix_id}.", nearest=sorted(self.services.fixes))
+        read = self.services.read()
+        vault, item = await read.vault(item_id.vault), await read.item(item_id)
+        request = PlanRequest(vault=vault, item=item, parameters=dict(parameters), settings=self.services.fix_settings)
+        return await fix.plan(request, read)
+
+    def rule_for(self, plan: FixPlan) -> Rule | None:
+        """The rule that governs a plan."""
+        return find_rule(self.services.rules, self.subject(plan))
+
+    @staticmethod
+    def subject(plan: FixPlan) -> Subject:
+        """What a rule is matched against."""
+        return Subject(fix=plan.fix, vault=plan.vault_name, item=plan.item_name, risk=plan.risk)
+
+    async def standing(self, entries: Sequence[str], actor: Actor, plan: FixPlan | None = None) -> Standing:
+        """Resolve what ``entries`` need to know about a person; what cannot be read counts as unknown."""
+        groups: dict[str, bool | None] = {}
+        for entry in entries:
+            if entry.startswith(("slack-group:", "entra-group:")):
+                members = await self.services.directory.members(entry)
+                mine = {actor.id, actor.entra_id} - {""}
+                groups[entry] = None if members is None else bool(members & mine)
+        azure: bool | None = None
+        reason = ""
+        if "azure-rbac" in entries and plan is not None:
+            azure, reason = await self._azure_rights(actor, plan)
+        return Standing(groups=groups, azure_rbac=azure, azure_reason=reason)
+
+    async def _azure_rights(self, actor: Actor, plan: FixPlan) -> tuple[bool | None, str]:
+        """Whether the person could make every call of the plan in Azure themselves."""
+        if not actor.entra_id:
+            return None, "your Entra account is not known"
+        read = self.services.read()
+        try:
+            for action, scope in plan.permissions:
+                permissions: list[Permission] = []
+                for assignment in await read.role_assignments(scope, actor.entra_id):
+                    if assignment.condition:
+                        continue  # a conditional right is not surely a right here
+                    permissions += (await read.role_definition(assignment.role_definition_id)).permissions
+                if not allows(permissions, action):
+                    return False, f"you may not {action} at {scope}"
+                denies = await read.resources(
+                    f"{scope}/providers/Microsoft.Authorization/denyAssignments",
+                    "2022-04-01",
+                    {"$filter": f"principalId eq '{actor.entra_id}'"},
+                )
+                if denies:
+                    return False, f"a deny assignment applies to you at {scope}"
+        except GatewayError as error:
+            return None, f"your rights in Azure could not be read: {error}"
+        return True, ""
+
+    async def preflight(self, plan: FixPlan) -> tuple[str, ...]:
+        """What keeps the operator identity from making the plan's calls, as sentences; empty when nothing does."""
+        operator = self.services.operator
+        if operator is None:
+            return ()
+        faults: list[str] = []
+        for action, scope in plan.permissions:
+            try:
+                held = await operator.permissions(scope)
+            except GatewayError as error:
+                faults.append(f"the operator's rights at {scope} could not be read: {error}")
+                continue
+            if not allows(held, action):
+                faults.append(f"the operator identity lacks {action} at {scope}")
+        return tuple(dict.fromkeys(faults))
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    async def request(
+        self,
+        *,
+        fix_id: str,
+        item_id: ItemId,
+        parameters: Mapping[str, str],
+        actor: Actor,
+        place: Place,
+        incident_id: str = "",
+        reason: str = "",
+    ) -> Approval:
+        """Plan, check who may ask and approve, and put the request before the approvers.
+
+        Raises:
+            RequestError: it cannot be asked for; the text says why.
+            NotAllowed: this person may not ask, or nobody could approve.
+            GatewayError: Azure could not be read.
+        """
+        services = self.services
+        plan = await self.plan(fix_id, item_id, parameters)
+        rule = self.rule_for(plan)
+        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, plan))
+        if not asked.allowed:
+            raise NotAllowed(f"You may not ask for {plan.title}: {asked.reason}.")
+        decidable = satisfiable(rule)
+        if rule is None or not decidable.allowed:
+            raise NotAllowed(f"Nobody could approve {plan.title}: {decidable.reason}.")
+        if plan.problems:
+            raise RequestError(f"{plan.title} cannot run now: {'; '.join(plan.problems)}.")
+        if not plan.calls:
+            raise RequestError(
+                f"{plan.title} has nothing to do: {'; '.join(plan.notes) or 'everything is as it should be'}."
+            )
+        if services.operator is None:
+            raise RequestError(
+                f"This is a read-only installation, so the bot cannot {plan.title[0].lower() + plan.title[1:]} itself. "
+                f"Run this yourself, then press Done, check again:\n" + "\n".join(plan.az)
+            )
+        missing = await self.preflight(plan)
+        if missing:
+            raise RequestError(f"{plan.title} would fail: {'; '.join(missing)}.")
+        return await self._store_request(plan, rule, actor, place, incident_id, reason)
+
+    async def _store_request(
+        self, plan: FixPlan, rule: Rule, actor: Actor, place: Place, incident_id: str, reason: str
+    ) -> Approval:
+        services = self.services
+        approval_id = new_id("APR")
+        async with services.store.begin() as tx:
+            same = await tx.one(
+                sa.select(t.approvals.c.id).where(
+                    t.approvals.c.state.in_(LIVE), t.approvals.c.fix == plan.fix, t.approvals.c.item_id == plan.item_id
+                )
+            )
+            if same is not None:
+                raise RequestError(
+                    f"{plan.title} for {plan.item_name} has been asked for already: see {same['id']} (/backup approvals)."
+                )
+            expires = tx.now + services.expires
+            remind = tx.now + services.remind
+            await tx.insert(
+                t.approvals,
+                id=approval_id,
+                state=State.REQUESTED,
+                incident_id=incident_id or None,
+                fix=plan.fix,
+                risk=plan.risk.value,
+                vault_id=plan.vault_id,
+                vault_name=plan.vault_name,
+                item_id=plan.item_id,
+                item_name=plan.item_name,
+                plan=dump_plan(plan),
+                fingerprint=plan.fingerprint(services.operator_client_id),
+                operator_client_id=services.operator_client_id,
+                requester=actor.record(),
+                editors=[],
+                reason=reason,
+                rule=rows.dump_rule(rule),
+                votes=[],
+                places=[place.record()],
+                created_at=tx.now,
+                expires_at=expires,
+                remind_at=remind,
+                due_at=min(expires, remind),
+            )
+            await tx.insert(t.approval_targets, approval_id=approval_id, target=plan.item_id)
+            tx.audit(
+                "approval.requested",
+                approval_id,
+                actor,
+                {
+                    "fix": plan.fix,
+                    "item": plan.item_id,
+                    "reason": reason,
+                    "plan": plan.hashed(services.operator_client_id),
+                    "fingerprint": plan.fingerprint(services.operator_client_id),
+                    "incident": incident_id,
+                    "rule": rows.dump_rule(rule),
+                },
+            )
+            return await self.show(tx, approval_id)
+
+    # -- deciding ------------------------------------------------------------------------------------------------
+
+    async def decide(self, approval_id: str, decision: str, actor: Actor, *, reason: str = "") -> Approval:
+        """Approve, reject, withdraw or break glass.
+
+        Raises:
+            NotFound: no such request.
+            AlreadyDecided: somebody was first; the text says who.
+            NotAllowed: this person may not; the text says why. The refusal is in the audit.
+        """
+        services = self.services
+        row = await services.store.get(t.approvals, approval_id)
+        if row is None:
+            raise NotFound(f"There is no request {approval_id}.")
+        before = rows.approval(row)
+        if before.state is not State.REQUESTED:
+            raise AlreadyDecided(_who_decided(before))
+        verdict = await self._may(decision, before, actor)
+        if not verdict.allowed:
+            async with services.store.begin() as tx:
+                tx.audit("approval.refused_click", approval_id, actor, {"decision": decision, "why": verdict.reason})
+            raise NotAllowed(f"Nothing was changed: {verdict.reason}.")
+        if decision == "break_glass" and not reason.strip():
+            raise RequestError("An emergency approval needs a reason.")
+        async with services.store.begin() as tx:
+            done = await self._decide_in(tx, approval_id, decision, actor, verdict, reason)
+        if done is None:
+            row = await services.store.get(t.approvals, approval_id)
+            raise AlreadyDecided(_who_decided(rows.approval(row)) if row else "It is gone.")
+        return done
+
+    async def _may(self, decision: str, before: Approval, actor: Actor) -> Decision:
+        plan, rule = before.plan, self.rule_for(before.plan)
+        if decision == "withdraw":
+            own = any(actor.is_same_human(one) for one in before.requesters)
+            return Decision(allowed=own, reason="only who asked for it may withdraw it")
+        if rule is None:
+            return Decision(allowed=False, reason="no approval rule covers this fix any more, so nobody may decide")
+        if decision == "break_glass":
+            return may_break_glass(rule, actor, await self.standing(rule.break_glass, actor, plan))
+        standing = await self.standing(rule.approvers, actor, plan)
+        already = [vote.actor for vote in before.votes]
+        if decision == "reject":
+            # Whoever may approve may also say no, their own request and a first vote included.
+            lenient = replace(rule, self_approval=True)
+            return may_approve(lenient, actor, standing, requesters=before.requesters)
+        return may_approve(rule, actor, standing, requesters=before.requesters, already=already)
+
+    async def _decide_in(
+        self, tx: Tx, approval_id: str, decision: str, actor: Actor, verdict: Decision, reason: str
+    ) -> Approval | None:
+        """Within the transaction, with the row read again: two clicks at once must not both count."""
+        row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
+        if row is None or row["state"] != State.REQUESTED:
+            return None
+        current = rows.approval(row)
+        if decision in {"reject", "withdraw"}:
+            state = State.REJECTED if decision == "reject" else State.WITHDRAWN
+            note = f"{'Rejected' if decision == 'reject' else 'Withdrawn'} by {actor.label}" + (
+                f": {reason}" if reason else ""
+            )
+            values: dict[str, Any] = {"state": state, "note": note, "ended_at": tx.now, "due_at": None}
+        else:
+            vote = Vote(
+                actor=actor,
+                at=tx.now,
+                by=verdict.by,
+                self_approval=verdict.self_approval,
+                break_glass=decision == "break_glass",
+            )
+            if any(one.actor.is_same_human(actor) for one in current.votes):
+                return None
+            votes = [*current.votes, vote]
+            enough = decision == "break_glass" or len(votes) >= current.rule.required
+            values = {"votes": [rows.dump_vote(one) for one in votes]}
+            if enough:
+                values |= {"state": State.APPROVED, "due_at": tx.now + LEASE}
+        values |= {
+            "decided_at": tx.now,
+            "decision": {"actor": actor.record(), "decision": decision, "reason": reason, "why": verdict.reason},
+        }
+        if not await tx.move(t.approvals, approval_id, State.REQUESTED, **values):
+            return None
+        event = {"approve": "approved", "reject": "rejected", "withdraw": "withdrawn", "break_glass": "break_glass"}
+        tx.audit(
+            f"approval.{event[decision]}",
+            approval_id,
+            actor,
+            {
+                "why": verdict.reason,
+                "reason": reason,
+                "self_approval": verdict.self_approval,
+                "fingerprint": current.fingerprint,
+                "votes": len(values.get("votes", [])),
+            },
+        )
+        if values.get("state") == State.APPROVED:
+            await tx.enqueue("approval", approval_id, f"approved:{row['revision']}")
+        return await self.show(tx, approval_id)
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    async def on_due(self, approval_id: str) -> None:
+        """Expire or remind, whichever is due; approved requests are driven on."""
+        services = self.services
+        async with services.store.begin() as tx:
+            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id))
+            if row is None or row["state"] != State.REQUESTED:
+                return
+            if row["expires_at"] <= tx.now:
+                note = f"Nobody decided within {format_duration(row['expires_at'] - row['created_at'])}"
+                if await tx.move(
+                    t.approvals,
+                    approval_id,
+                    State.REQUESTED,
+                    state=State.EXPIRED,
+                    note=note,
+                    ended_at=tx.now,
+                    due_at=None,
+                ):
+                    tx.audit("approval.expired", approval_id, SYSTEM, {"expires_at": row["expires_at"].isoformat()})
+                    await self.show(tx, approval_id)
+                return
+            if row["remind_at"] is not None and row["remind_at"] <= tx.now:
+                count = row["reminders"] + 1
+                following = tx.now + services.remind * 2**count
+                await tx.move(
+                    t.approvals,
+                    approval_id,
+                    State.REQUESTED,
+                    reminders=count,
+                    remind_at=following,
+                    due_at=min(row["expires_at"], following),
+                )
+                await self._remind(tx, rows.approval(row), row, count)
+                return
+            await tx.move(
+                t.approvals,
+                approval_id,
+                State.REQUESTED,
+                due_at=min(row["expires_at"], row["remind_at"] or row["expires_at"]),
+            )
+
+    async def _remind(self, tx: Tx, waiting: Approval, row: Row, count: int) -> None:
+        for record in row["places"] or []:
+            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(waiting.id))
+            card = approval_card.reminder(waiting, now=tx.now, simulated=self.services.simulated)
+            await tx.say(f"{message_key(waiting.id)}:reminder:{count}", place, card)
+
+    # -- showing -------------------------------------------------------------------------------------------------
+
+    async def show(self, tx: Tx, approval_id: str) -> Approval:
+        """Make the card everywhere say what the row says; returns the row as it is now."""
+        row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id))
+        if row is None:
+            raise NotFound(f"There is no request {approval_id}.")
+        current = rows.approval(row)
+        run_row = await tx.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
+        card = approval_card.render(
+            current,
+            run=rows.run(run_row) if run_row else None,
+            now=tx.now,
+            simulated=self.services.simulated,
+        )
+        for record in row["places"] or []:
+            await tx.say(message_key(approval_id), Place(**record), card)
+        return current
+
+    async def show_in(self, approval_id: str, place: Place) -> None:
+        """Post the card in one more place, kept up to date from then on."""
+        async with self.services.store.begin() as tx:
+            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id))
+            if row is None:
+                return
+            places = [*(row["places"] or [])]
+            if not any(one["platform"] == place.platform and one["channel"] == place.channel for one in places):
+                places.append(place.record())
+                await tx.move(t.approvals, approval_id, tuple(State), places=places)
+            await self.show(tx, approval_id)
+
+    async def open_requests(self) -> Sequence[Approval]:
+        """Everything that waits for somebody or is being done, oldest first."""
+        found = await self.services.store.all(
+            sa.select(t.approvals).where(t.approvals.c.state.in_(LIVE)).order_by(t.approvals.c.created_at).limit(200)
+        )
+        return tuple(rows.approval(row) for row in found)
+
+
+def vault_of(plan: FixPlan) -> VaultId:
+    """The vault that a plan works in."""
+    return VaultId.parse(plan.vault_id)
+
+
+def stored_plan(row: Row) -> FixPlan:
+    """The plan in a row."""
+    return load_plan(row["plan"])
+
+
+def _who_decided(current: Approval) -> str:
+    words = {
+        State.APPROVED: "approved",
+        State.EXECUTING: "approved",
+        State.PROVED: "approved",
+        State.FAILED: "approved",
+        State.UNPROVED: "approved",
+        State.UNCLEAR: "approved",
+        State.REJECTED: "rejected",
+        State.WITHDRAWN: "withdrawn",
+        State.EXPIRED: "expired",
+    }
+    word = words.get(current.state, current.state.value)
+    if current.state is State.EXPIRED or current.decided_by is None or current.decided_at is None:
+        return f"It was {word} already; nothing was changed by this click."
+    return (
+        f"It was {word} already by {current.decided_by.label} at {current.decided_at:%H:%M} UTC; "
+        "nothing was changed by this click."
+    )

@@ -1,0 +1,97 @@
+"""Rights handed out for a time: taken back when due, whatever happened in between."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from bot.store import tables as t
+from bot.store.store import Row
+from bot.workflows.services import Services
+from domain.actor import SYSTEM, Actor
+from domain.errors import GatewayError, NotAllowed, NotFound, ResourceNotFound
+from domain.records import load_call
+from fixes.steps import step_for
+
+AGAIN = timedelta(seconds=30)
+
+
+@dataclass(kw_only=True)
+class Grants:
+    """The driver ``grant``."""
+
+    services: Services
+
+    async def drive(self, grant_id: str) -> None:
+        """Take the right away (the tick calls when its time has come); try again until it is surely gone."""
+        services = self.services
+        row = await services.store.get(t.grants, grant_id)
+        if row is None or row["state"] not in {"armed", "revoking"}:
+            return
+        if services.operator is None or not services.may_change():
+            await self._again(row, "there is no operator identity, or this replica waits for its heartbeat")
+            return
+        if not await self._claim(row):
+            return
+        call = load_call(row["call"])
+        try:
+            await services.operator.send(call)
+        except ResourceNotFound:
+            pass
+        except GatewayError as error:
+            await self._again(row, str(error))
+            return
+        try:
+            seen = await step_for(call.kind).look(call, services.clock.now(), services.read())
+        except GatewayError as error:
+            await self._again(row, f"taken away; that it is gone could not be read: {error}")
+            return
+        if seen.there is False:
+            await self._again(row, f"taken away, but still seen: {seen.note}")
+            return
+        async with services.store.begin() as tx:
+            if await tx.move(t.grants, grant_id, "revoking", state="revoked", ended_at=tx.now, due_at=None, note=""):
+                tx.audit(
+                    "grant.revoked",
+                    row["run_id"],
+                    SYSTEM,
+                    {"grant": grant_id, "what": row["what"], "resource": call.resource},
+                )
+
+    async def _claim(self, row: Row) -> bool:
+        async with self.services.store.begin() as tx:
+            claimed = await tx.move(
+                t.grants,
+                row["id"],
+                ("armed", "revoking"),
+                state="revoking",
+                tries=row["tries"] + 1,
+                due_at=tx.now + AGAIN,
+            )
+            if claimed and row["state"] == "armed":
+                tx.audit("grant.revoking", row["run_id"], SYSTEM, {"grant": row["id"], "what": row["what"]})
+            return claimed
+
+    async def _again(self, row: Row, why: str) -> None:
+        self.services.log.warning("revoke_again", grant=row["id"], why=why)
+        async with self.services.store.begin() as tx:
+            await tx.move(t.grants, row["id"], ("armed", "revoking"), due_at=tx.now + AGAIN, state="revoking", note=why)
+
+    async def revoke_now(self, run_id: str, actor: Actor) -> int:
+        """Take the rights of a run away before their time; how many there were.
+
+        Raises:
+            NotAllowed: this account may not act.
+            NotFound: the run handed out nothing that is still there.
+        """
+        if not actor.may_act:
+            raise NotAllowed(f"Nothing was changed: {actor.why_not}.")
+        async with self.services.store.begin() as tx:
+            rows = await tx.all(sa.select(t.grants).where(t.grants.c.run_id == run_id, t.grants.c.state == "armed"))
+            if not rows:
+                raise NotFound("No temporary right of that fix is left to take away.")
+            for row in rows:
+                await tx.move(t.grants, row["id"], "armed", due_at=tx.now)
+                tx.audit("grant.revoke_early", run_id, actor, {"grant": row["id"], "what": row["what"]})
+                await tx.enqueue("grant", row["id"], "early")
+        return len(rows)
