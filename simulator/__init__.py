@@ -1,0 +1,1 @@
+"""A simulated Azure for demonstrations and tests; start with `simulator.server`, which names the public surface."""

@@ -1,0 +1,1 @@
+"""The HTTP framework of the simulated Resource Manager: routing, filters, paging, errors."""

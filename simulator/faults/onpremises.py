@@ -1,0 +1,96 @@
+"""Faults of machines outside Azure: MARS agents and backup servers, which only people can reach."""
+
+from datetime import datetime, timedelta
+
+from simulator.faults.base import Fault, failing
+from simulator.world import engine
+from simulator.world.model import Item, Workload, World
+
+MARS = frozenset({Workload.MARS})
+MABS = frozenset({Workload.MABS})
+CURRENT_MARS = "2.0.9262.0"
+CURRENT_MABS = "14.0.42.0"
+
+
+def _old_agent(world: World, item: Item, now: datetime) -> None:
+    item.more["agent_version"] = "2.0.8703.0"
+    failing(world, item, now)
+
+
+def _new_agent(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
+    item.more["agent_version"] = CURRENT_MARS
+
+
+def _offline(world: World, item: Item, now: datetime) -> None:
+    item.more["silent"] = True
+    item.more["last_seen"] = now - timedelta(days=6)
+    engine.make_real(world, item, now - timedelta(days=6))
+
+
+def _online(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
+    item.more["silent"] = False
+    item.more["last_seen"] = None
+
+
+def _file_in_use(world: World, item: Item, now: datetime) -> None:
+    item.more["file_in_use"] = True
+    failing(world, item, now)
+
+
+def _file_free(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
+    item.more["file_in_use"] = False
+
+
+def _old_server(world: World, item: Item, now: datetime) -> None:
+    for engine_body in item.vault.engines:
+        if engine_body["name"] == item.more["engine"]:
+            engine_body["agent"], engine_body["dpm"], engine_body["outdated"] = "2.0.8719.0", "13.0.415.0", True
+    item.more["server_version"] = "13.0.415.0"
+    failing(world, item, now)
+
+
+def _new_server(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
+    for engine_body in item.vault.engines:
+        if engine_body["name"] == item.more["engine"]:
+            engine_body["agent"], engine_body["dpm"], engine_body["outdated"] = CURRENT_MARS, CURRENT_MABS, False
+    item.more["server_version"] = CURRENT_MABS
+
+
+FAULTS = (
+    Fault(
+        "mars_outdated",
+        "mars_agent_outdated",
+        ("guide_mars_update",),
+        "The MARS agent is older than the service accepts.",
+        MARS,
+        _old_agent,
+        _new_agent,
+    ),
+    Fault(
+        "mars_offline",
+        "mars_agent_offline",
+        (),
+        "The server with the MARS agent has not been seen for days; nothing runs and nothing fails.",
+        MARS,
+        _offline,
+        _online,
+    ),
+    Fault(
+        "mars_file_in_use",
+        "file_in_use",
+        ("guide_file_in_use",),
+        "The MARS agent cannot read a file that another process holds.",
+        MARS,
+        _file_in_use,
+        _file_free,
+    ),
+    Fault(
+        "mabs_outdated",
+        "mabs_outdated",
+        ("guide_mabs_update",),
+        "The backup server and its agent are older than the service accepts.",
+        MABS,
+        _old_server,
+        _new_server,
+    ),
+)

@@ -1,0 +1,125 @@
+"""Faults of protection itself: stopped, deleted, stuck, paused, inconsistent, policies that cannot meet an RPO."""
+
+from datetime import datetime, timedelta
+
+from simulator.faults.base import EVERY, VM_ONLY, Fault
+from simulator.world import engine
+from simulator.world.model import FAR, Item, Workload, World
+
+STOPPED = timedelta(days=4)
+RPO_GAP = timedelta(days=5)
+AZURE = frozenset({Workload.VM, Workload.SQL, Workload.HANA, Workload.FILES})
+
+
+def _stop(world: World, item: Item, now: datetime) -> None:
+    engine.make_real(world, item, now - STOPPED)
+    item.more["former_policy"], item.policy = item.policy, ""
+    item.state, item.next_run = "ProtectionStopped", FAR
+    engine.refresh_wake(item)
+
+
+def _delete(world: World, item: Item, now: datetime) -> None:
+    _stop(world, item, now)
+    item.deleted_at = now - timedelta(days=2)
+
+
+def _stick(world: World, item: Item, now: datetime) -> None:
+    item.more["stuck"] = 0
+    engine.make_real(world, item, now - timedelta(hours=25))
+
+
+def _suspend(world: World, item: Item, now: datetime) -> None:
+    engine.make_real(world, item, now - timedelta(days=2))
+    item.state, item.next_run = "BackupsSuspended", FAR
+    engine.refresh_wake(item)
+
+
+def _inconsistent(world: World, item: Item, now: datetime) -> None:
+    item.more["inconsistent"] = item.more["silent"] = True
+    engine.make_real(world, item, now - timedelta(days=2))
+
+
+def _degraded(world: World, item: Item, now: datetime) -> None:
+    item.more["health"] = "ActionRequired"
+    item.more["hiccup"] = {"until": now - timedelta(hours=1), "code": "UserErrorVmNotInDesirableState"}
+    engine.make_real(world, item, now - timedelta(hours=25))
+
+
+def _weekly(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of fault
+    policies = item.vault.policies
+    weekly = next((p for p in policies.values() if p.schedule.days and p.workload is item.workload), None)
+    if weekly is None:
+        raise LookupError(f"{item.name}: this fault needs a weekly policy in its vault")
+    item.policy = weekly.name
+
+
+def _points_deleted(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of fault
+    item.more["points_deleted_at"] = now - timedelta(days=2)
+
+
+FAULTS = (
+    Fault(
+        "protection_stopped",
+        "protection_stopped",
+        ("resume_protection",),
+        "Protection was stopped with its data kept: no policy, no schedule.",
+        AZURE,
+        _stop,
+    ),
+    Fault(
+        "soft_deleted",
+        "item_soft_deleted",
+        ("undelete_item", "resume_protection"),
+        "The item was deleted and waits in soft-delete state for its purge.",
+        AZURE,
+        _delete,
+    ),
+    Fault(
+        "job_stuck",
+        "job_stuck",
+        ("cancel_and_rerun_backup",),
+        "A backup has been InProgress for hours without leaving its first sub-task.",
+        VM_ONLY,
+        _stick,
+    ),
+    Fault(
+        "backups_suspended",
+        "backups_suspended",
+        ("resume_protection",),
+        "Backups of the item are suspended; no job runs and none fails.",
+        AZURE,
+        _suspend,
+    ),
+    Fault(
+        "policy_inconsistent",
+        "policy_inconsistent",
+        ("resume_protection",),
+        "A change of the policy never reached the item: its schedule is not applied.",
+        frozenset({Workload.VM}),
+        _inconsistent,
+    ),
+    Fault(
+        "health_degraded",
+        "backup_health_degraded",
+        ("rerun_backup",),
+        "The pre-check asks for action after failed backups; the reason has passed.",
+        VM_ONLY,
+        _degraded,
+    ),
+    Fault(
+        "policy_gap",
+        "policy_gap_exceeds_rpo",
+        (),
+        "The policy runs once a week: the RPO cannot be met however well the jobs go.",
+        VM_ONLY,
+        _weekly,
+    ),
+    Fault(
+        "points_soft_deleted",
+        "recovery_point_soft_deleted",
+        (),
+        "Older recovery points look gone; they are soft deleted.",
+        VM_ONLY & EVERY,
+        _points_deleted,
+    ),
+)

@@ -1,0 +1,50 @@
+"""What the simulated Resource Manager serves, one module per area; `router` registers them all."""
+
+from simulator.arm.routing import Router
+from simulator.providers import (
+    alerts,
+    authorization,
+    compute,
+    containers,
+    crossregion,
+    directory,
+    graph,
+    items,
+    jobs,
+    keyvault,
+    locks,
+    points,
+    policies,
+    resources,
+    restores,
+    settings,
+    storage,
+    vaults,
+)
+
+
+def build_router() -> Router:
+    """A router with every operation."""
+    router = Router()
+    for module in (
+        resources,
+        vaults,
+        settings,
+        jobs,
+        items,
+        points,
+        restores,
+        crossregion,
+        policies,
+        containers,
+        compute,
+        keyvault,
+        storage,
+        alerts,
+        graph,
+        directory,
+        locks,
+        authorization,
+    ):
+        module.register(router)
+    return router

@@ -1,0 +1,416 @@
+"""The simulated Azure as a server: `Simulator` for programs and tests, `run_simulator` for the command line.
+
+    async with Simulator(estate="contoso", speed=60) as sim:
+        sim.arm, sim.http, sim.ca_file, sim.tenant_id, sim.subscription_id   # where it is
+        sim.env                                                             # what clients need in their environment
+        sim.describe()                                                      # all of it as JSON
+        sim.world, sim.clock, sim.control                                   # its insides, for tests
+
+It binds 127.0.0.1 only: TLS for Resource Manager, Entra, Resource Graph and the one call of Microsoft Graph; plain http
+for `/_sim/*` (see `simulator.control`) and the managed-identity endpoints `/msi/token` and `/metadata/identity/…`.
+"""
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from simulator.arm.call import Answer
+from simulator.arm.pipeline import Pipeline, Request
+from simulator.arm.throttle import Throttle
+from simulator.build import build, grant_delay
+from simulator.clock import SimClock, wall_time
+from simulator.control import Control, FaultOrder, InjectedFault, readable
+from simulator.entra import IDENTITY_HEADER, Entra
+from simulator.estate import Estate, load
+from simulator.journal import Journal
+from simulator.timings import Pace
+from simulator.tls import server_context
+from simulator.world.model import Json, stable_uuid
+
+Extension = Callable[[web.Application], None]
+SETTLE_MARGIN = 0.5
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+TOO_LARGE = 4 * 1024 * 1024
+
+
+class Simulator:
+    """A simulated Azure; use as an async context manager.
+
+    `estate` is a shipped name, a file, `fleet:V:I` or an Estate; port 0 picks a free one; `speed` divides the length of
+    Azure's own processes; `state_dir` keeps certificate and world over restarts; `extend` are functions that add routes
+    to the plain-http application before it starts, and `origins` are further pages that may call `/_sim`.
+    """
+
+    def __init__(  # noqa: PLR0913 each is an independent switch
+        self,
+        estate: str | Path | Estate = "contoso",
+        port: int = 0,
+        http_port: int = 0,
+        latency_ms: int = 0,
+        speed: float = 1.0,
+        state_dir: str | Path | None = None,
+        *,
+        page_size: int = 100,
+        extend: Sequence[Extension] = (),
+        origins: Sequence[str] = (),
+        now: datetime | None = None,
+    ) -> None:
+        if speed <= 0:
+            raise ValueError("speed must be greater than 0")
+        self._wanted = (port, http_port)
+        self._latency = latency_ms / 1000
+        self._extend = extend
+        self._origins = set(origins)
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._runners: list[web.AppRunner] = []
+        if state_dir is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="simulated-azure-")
+            self._directory = Path(self._scratch.name)
+        else:
+            self._directory = Path(state_dir)
+            self._directory.mkdir(parents=True, exist_ok=True)
+        self._context, ca_file = server_context(self._directory / "tls")
+        self.ca_file = str(ca_file)
+        self.arm = self.http = ""
+        self.clock = SimClock()
+        self._build(estate, speed, now, page_size, keep=state_dir is not None)
+
+    def _build(
+        self, estate: str | Path | Estate, speed: float, now: datetime | None, page_size: int, *, keep: bool
+    ) -> None:
+        journal = Journal(self._directory / "world.jsonl" if keep else None)
+        entries = list(journal.entries())
+        if entries:
+            first = entries[0]
+            source: str | Path | Estate = Estate.model_validate(first["estate"]) if first["inline"] else first["estate"]
+            epoch, secret = datetime.fromisoformat(first["epoch"]), first["secret"]
+        else:
+            source, epoch, secret = estate, now or wall_time(), secrets.token_hex(32)
+            inline = isinstance(estate, Estate)
+            shown = estate.model_dump(mode="json") if isinstance(estate, Estate) else str(estate)
+            journal.write({"estate": shown, "inline": inline, "epoch": epoch.isoformat(), "secret": secret})
+        if now is not None:
+            self.clock.offset = now - wall_time()
+        loaded = source if isinstance(source, Estate) else load(source)
+        self.world = build(loaded, epoch, speed)
+        self.pipeline = Pipeline(self.world, journal, page_size)
+        self.control = Control(self.world)
+        self.throttle = Throttle()
+        self.entra = Entra(self.world, secret)
+        self._journal = journal
+        self._replay(entries[1:])
+        self.world.pace = Pace(speed)
+
+    def _replay(self, entries: list[Json]) -> None:
+        self._journal.replaying = True
+        for entry in entries:
+            now = datetime.fromisoformat(entry["at"])
+            self.world.pace = Pace(entry["speed"])
+            if "request" in entry:
+                self.pipeline.perform(Request(**entry["request"]), now)
+            elif "advance" in entry:
+                self.clock.offset = timedelta(seconds=entry["advance"])
+            elif "break" in entry:
+                self.control.bend(FaultOrder(**entry["break"]), now)
+            elif "repair" in entry:
+                self.control.repair(FaultOrder(**entry["repair"]), now)
+        self._journal.replaying = False
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant of the simulated cloud."""
+        return self.world.tenant
+
+    @property
+    def subscription_id(self) -> str:
+        """The first subscription of the estate."""
+        return next(iter(self.world.subscriptions))
+
+    def _application(self, name: str) -> tuple[str, str]:
+        found = next(p for p in self.world.principals.values() if p.name == name and p.secret)
+        return found.client_id, found.secret
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment that a client of this simulator needs, in the names of the bot and of azure-identity."""
+        reader, reader_secret = self._application("reader")
+        operator, operator_secret = self._application("operator")
+        settle = grant_delay(self.world)
+        return {
+            "BACKUPBOT_ARM_ENDPOINT": self.arm,
+            "BACKUPBOT_ARM_SCOPE": f"{self.arm}/.default",
+            "BACKUPBOT_CA_FILE": self.ca_file,
+            "BACKUPBOT_CLOCK_URL": f"{self.http}/_sim/clock",
+            "BACKUPBOT_GRAPH_ENDPOINT": self.arm,
+            "BACKUPBOT_ROLE_SETTLE": f"{settle * 1.05 + SETTLE_MARGIN:.1f}s",
+            "AZURE_AUTHORITY_HOST": self.arm,
+            "AZURE_TENANT_ID": self.tenant_id,
+            "AZURE_CLIENT_ID": reader,
+            "AZURE_CLIENT_SECRET": reader_secret,
+            "AZURE_OPERATOR_CLIENT_ID": operator,
+            "AZURE_OPERATOR_CLIENT_SECRET": operator_secret,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Where everything is, as the command line prints it."""
+        return {
+            "arm": self.arm,
+            "http": self.http,
+            "ca_file": self.ca_file,
+            "tenant_id": self.tenant_id,
+            "subscription_id": self.subscription_id,
+            "subscriptions": {sub.name: sub.id for sub in self.world.subscriptions.values()},
+            "managed_identity": {"endpoint": f"{self.http}/msi/token", "header": IDENTITY_HEADER},
+            "env": self.env,
+        }
+
+    async def __aenter__(self) -> Self:
+        """Starts both servers."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops both servers and removes what was only for this run."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Binds the ports and answers from then on."""
+        secure = web.Application(client_max_size=TOO_LARGE)
+        secure.router.add_post("/{tenant}/oauth2/v2.0/token", self.entra.token)
+        secure.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", self.entra.configuration)
+        secure.router.add_get("/{tenant}/discovery/v2.0/keys", self.entra.keys)
+        secure.router.add_get("/metadata/endpoints", self.entra.metadata)
+        secure.router.add_route("*", "/{path:.*}", self._serve)
+        plain = web.Application(client_max_size=TOO_LARGE)
+        self._control_routes(plain)
+        plain.router.add_get("/msi/token", self.entra.managed_identity)
+        plain.router.add_get("/metadata/identity/oauth2/token", self.entra.managed_identity)
+        for extension in self._extend:
+            extension(plain)
+        port = await self._listen(secure, self._wanted[0], secure_layer=True)
+        http_port = await self._listen(plain, self._wanted[1], secure_layer=False)
+        self.arm = self.entra.origin = f"https://127.0.0.1:{port}"
+        self.http = f"http://127.0.0.1:{http_port}"
+
+    async def stop(self) -> None:
+        """Closes both servers."""
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    async def _listen(self, app: web.Application, port: int, *, secure_layer: bool) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        context = self._context if secure_layer else None
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
+        await site.start()
+        return int(runner.addresses[0][1])
+
+    # Resource Manager
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        raw_path, _, query = request.raw_path.partition("?")
+        oid = self.entra.whose(request.headers.get("Authorization"))
+        fault = self.control.fault_for(request.method, request.path)
+        if fault is not None and fault.delay_ms:
+            await asyncio.sleep(fault.delay_ms / 1000)
+        replaced = fault if fault is not None and (fault.status or fault.cut) else None
+        action = ""
+        if replaced is not None and not replaced.after_effect:
+            answer = self._injected(replaced)
+        elif not oid:
+            answer = Answer(
+                401,
+                {
+                    "error": {
+                        "code": "InvalidAuthenticationToken",
+                        "message": "The access token is missing, invalid or has expired.",
+                    }
+                },
+                self.entra.challenge(),
+            )
+        else:
+            body = (await request.read()).decode("utf-8", "replace")
+            answer, action = self._perform(oid, request, raw_path, query, body)
+            if replaced is not None:
+                answer = self._injected(replaced)
+        self.control.record(
+            self._identity(oid), request.method, request.path, query, 0 if replaced and replaced.cut else answer.status
+        )
+        if replaced is not None and replaced.cut:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        headers = {
+            **answer.headers,
+            **self.throttle.headers(action),
+            "x-ms-request-id": stable_uuid("request", self.control.count, raw_path),
+            "x-ms-correlation-request-id": request.headers.get(
+                "x-ms-correlation-request-id", stable_uuid("correlation", self.control.count, raw_path)
+            ),
+        }
+        if answer.body is None:
+            return web.Response(status=answer.status, headers=headers)
+        return web.json_response(answer.body, status=answer.status, headers=headers)
+
+    def _perform(self, oid: str, request: web.Request, raw_path: str, query: str, body: str) -> tuple[Answer, str]:
+        limited = self.throttle.refusal(request.method, raw_path, oid, self.pipeline.router)
+        if limited is not None:
+            return limited.answer(), ""
+        wanted = Request(oid, request.method, raw_path, query, body, self.arm)
+        return self.pipeline.perform(wanted, self.clock.now())
+
+    @staticmethod
+    def _injected(fault: InjectedFault) -> Answer:
+        status = fault.status or 500
+        codes = {429: "TooManyRequests", 500: "InternalServerError", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        code = fault.code or codes.get(status, "SimulatedFault")
+        return Answer(status, {"error": {"code": code, "message": "An injected fault of the simulator."}}, headers)
+
+    def _identity(self, oid: str) -> str:
+        who = self.world.principals.get(oid)
+        return who.name if who is not None and who.secret else oid
+
+    # /_sim
+
+    def _control_routes(self, app: web.Application) -> None:
+        routes: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]], ...] = (
+            ("GET", "/_sim/estate", self._get_estate),
+            ("GET", "/_sim/requests", self._get_requests),
+            ("GET", "/_sim/faults", self._get_faults),
+            ("POST", "/_sim/faults", self._post_fault),
+            ("DELETE", "/_sim/faults", self._delete_faults),
+            ("GET", "/_sim/clock", self._get_clock),
+            ("POST", "/_sim/clock", self._post_clock),
+            ("POST", "/_sim/break", self._post_break),
+            ("POST", "/_sim/repair", self._post_repair),
+            ("POST", "/_sim/throttle", self._post_throttle),
+        )
+        for method, path, handler in routes:
+            app.router.add_route(method, path, self._guarded(handler))
+
+    def _guarded(
+        self, handler: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def guarded(request: web.Request) -> web.Response:
+            host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+            origin = request.headers.get("Origin")
+            if host not in LOOPBACK or (origin is not None and origin not in {self.http, *self._origins}):
+                return web.json_response({"error": "only this machine's own pages may do this"}, status=403)
+            try:
+                return await handler(request)
+            except ValidationError as error:
+                return web.json_response({"error": readable(error)}, status=400)
+            except (ValueError, LookupError) as error:
+                return web.json_response({"error": str(error)}, status=400)
+
+        return guarded
+
+    async def _get_estate(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
+        return web.json_response(self.control.estate())
+
+    async def _get_requests(self, request: web.Request) -> web.Response:
+        since = int(request.query.get("since", "0"))
+        return web.json_response([entry for entry in self.control.log if entry["n"] > since])
+
+    async def _get_faults(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
+        return web.json_response([fault.model_dump() for fault in self.control.faults])
+
+    async def _post_fault(self, request: web.Request) -> web.Response:
+        fault = InjectedFault.model_validate(await _body(request))
+        self.control.faults.append(fault)
+        return web.json_response(fault.model_dump(), status=201)
+
+    async def _delete_faults(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
+        self.control.faults.clear()
+        return web.json_response({"faults": 0})
+
+    async def _get_clock(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
+        return web.json_response({"now": self.clock.now().isoformat(), "speed": self.world.pace.speed})
+
+    async def _post_clock(self, request: web.Request) -> web.Response:
+        wish = await _body(request)
+        if set(wish) - {"advance_s", "now"} or not wish:
+            raise ValueError('send {"advance_s": seconds} or {"now": instant}')
+        if "now" in wish:
+            seconds = (datetime.fromisoformat(wish["now"]) - self.clock.now()).total_seconds()
+        else:
+            seconds = float(wish["advance_s"])
+        now = self.clock.advance(seconds)
+        self._note(advance=self.clock.offset.total_seconds())
+        return web.json_response({"now": now.isoformat(), "speed": self.world.pace.speed})
+
+    async def _post_break(self, request: web.Request) -> web.Response:
+        order = FaultOrder.model_validate(await _body(request))
+        self.control.bend(order, self.clock.now())
+        self._note(**{"break": order.model_dump()})
+        return web.json_response(self.control.estate()["faults"][-1], status=201)
+
+    async def _post_repair(self, request: web.Request) -> web.Response:
+        order = FaultOrder.model_validate(await _body(request))
+        self.control.repair(order, self.clock.now())
+        self._note(repair=order.model_dump())
+        return web.json_response({"repaired": order.fault})
+
+    async def _post_throttle(self, request: web.Request) -> web.Response:
+        self.throttle.configure(await _body(request))
+        return web.json_response(self.throttle.settings())
+
+    def _note(self, **entry: object) -> None:
+        self._journal.write({"at": self.clock.now().isoformat(), "speed": self.world.pace.speed, **entry})
+
+
+async def _body(request: web.Request) -> Json:
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise ValueError("the body must be JSON") from error
+    if not isinstance(body, dict):
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 one kind of complaint for all bodies
+    return body
+
+
+def run_simulator(
+    estate: str = "contoso",
+    port: int = 0,
+    http_port: int = 0,
+    latency_ms: int = 0,
+    speed: float = 1.0,
+    state_dir: str | None = None,
+) -> None:
+    """Runs a simulator until SIGTERM or SIGINT; the first line on stdout is its description as JSON.
+
+    Raises simulator.estate.EstateError for an estate that cannot be used.
+    """
+    asyncio.run(_run(Simulator(estate, port, http_port, latency_ms, speed, state_dir)))
+
+
+async def _run(simulator: Simulator) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    async with simulator:
+        sys.stdout.write(json.dumps(simulator.describe()) + "\n")
+        sys.stdout.flush()
+        await stopped.wait()

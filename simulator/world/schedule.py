@@ -1,0 +1,45 @@
+"""When a policy starts its backups; Azure writes such times as wall-clock time in the policy's own time zone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+ZONES = {
+    "UTC": "Etc/UTC",
+    "W. Europe Standard Time": "Europe/Berlin",
+    "Pacific Standard Time": "America/Los_Angeles",
+    "Tokyo Standard Time": "Asia/Tokyo",
+}
+"""Windows zone names, as policies carry them, and the same zones as IANA calls them (CLDR windowsZones)."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Starts on `days` at `minutes` past local midnight in the zone with the Windows name `zone`."""
+
+    minutes: tuple[int, ...]
+    days: tuple[str, ...] = ()
+    zone: str = "UTC"
+
+    def runs(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Every start with after <= start < until, in order."""
+        zone = ZoneInfo(ZONES[self.zone])
+        day = (after.astimezone(zone) - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        while True:
+            if not self.days or WEEKDAYS[day.weekday()] in self.days:
+                for minute in self.minutes:
+                    start = (day + timedelta(minutes=minute)).astimezone(UTC)
+                    if start >= until:
+                        return
+                    if start >= after:
+                        yield start
+            day += timedelta(days=1)
+            if day.astimezone(UTC) >= until:
+                return
+
+    def following(self, instant: datetime) -> datetime:
+        """The first start at or after `instant`."""
+        return next(self.runs(instant, instant + timedelta(days=15)))
