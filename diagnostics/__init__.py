@@ -1,0 +1,1 @@
+"""Questions: what is wrong with a backup, and why."""

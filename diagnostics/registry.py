@@ -12,11 +12,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
-from domain.schedule import RpoRules
-
 from domain.backup import Job, ProtectedItem, Vault, Workload
 from domain.finding import Finding
 from domain.ports import BackupReader, Clock
+from domain.schedule import RpoRules
 
 ALL_WORKLOADS = frozenset(Workload)
 

@@ -1,0 +1,249 @@
+"""What an item's jobs say: its newest backup, how many failed in a row, what runs now, which restore failed.
+
+Azure cannot filter jobs by item, and the list is long and counted per hour
+(https://learn.microsoft.com/azure/backup/backup-azure-arm-userestapi-managejobs). So the reads are few and alike for every
+check, which lets the cache of one diagnosis share them: all jobs of three days, and of thirty days only the failed and the
+running ones.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from diagnostics import error_codes
+from diagnostics.error_codes import ErrorCode
+from diagnostics.registry import Context
+from domain.backup import Job, ProtectedItem, Workload
+from domain.errors import GatewayError, ResourceNotFound
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+HISTORY: Final = timedelta(days=30)
+"""How far back the newest backup and failures are looked for; Azure lists at most 30 days at a time."""
+_RECENT: Final = timedelta(days=3)
+_RESTORE_MATTERS: Final = timedelta(days=7)
+_CLOCKS_DIFFER: Final = timedelta(minutes=10)
+_DATABASES: Final = frozenset({Workload.SQL, Workload.HANA})
+
+
+async def side_by_side(*reads: Awaitable[T]) -> list[T]:
+    """Await all reads at once; when one fails, the first error in their order is raised after all have ended."""
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    results: list[T] = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        results.append(answer)
+    return results
+
+
+async def both(one: Awaitable[A], other: Awaitable[B]) -> tuple[A, B]:
+    """Await two reads of different kinds at once, with errors as in :func:`side_by_side`."""
+    first, second = await asyncio.gather(one, other, return_exceptions=True)
+    if isinstance(first, BaseException):
+        raise first
+    if isinstance(second, BaseException):
+        raise second
+    return first, second
+
+
+def subject(context: Context) -> ProtectedItem:
+    """The item of a check that is about one; the runner never asks such a check about a vault."""
+    if context.item is None:
+        raise LookupError("this check needs a protected item")
+    return context.item
+
+
+async def _jobs(context: Context, back: timedelta, *, status: str = "", operation: str = "") -> Sequence[Job]:
+    until = context.clock.now() + _CLOCKS_DIFFER
+    since = max(until - HISTORY, context.clock.now() - back)
+    return await context.read.jobs(context.vault.id, since, until, status=status, operation=operation)
+
+
+async def recent_jobs(context: Context) -> Sequence[Job]:
+    """Every job of the vault that started in the last three days."""
+    return await _jobs(context, _RECENT)
+
+
+async def failed_jobs(context: Context) -> Sequence[Job]:
+    """The vault's failed jobs of the last thirty days."""
+    return await _jobs(context, HISTORY, status="Failed")
+
+
+async def running_jobs(context: Context) -> tuple[Job, ...]:
+    """The item's jobs that have not ended, newest first; a machine that died may leave one for weeks."""
+    item = subject(context)
+    lists = await side_by_side(recent_jobs(context), _jobs(context, HISTORY, status="InProgress"))
+    return tuple(job for job in _merged(lists) if job.running and is_of(job, item))
+
+
+def is_of(job: Job, item: ProtectedItem) -> bool:
+    """Whether the job is the item's; the jobs of databases name it as ``name [machine]``."""
+    if job.is_of(item):
+        return True
+    name, bracket, machine = job.item_name.removesuffix("]").partition(" [")
+    if not bracket or name.casefold() != item.name.casefold():
+        return False
+    machines = {item.server_name.casefold(), item.id.container.rpartition(";")[2].casefold()} - {""}
+    return not machines or any(
+        machine.casefold() == one or one.startswith(machine.casefold()) or machine.casefold().startswith(one)
+        for one in machines
+    )
+
+
+def _merged(lists: Iterable[Sequence[Job]]) -> list[Job]:
+    jobs = {job.id.casefold(): job for jobs in lists for job in jobs}
+    return sorted(jobs.values(), key=lambda job: (job.started_at is not None, job.started_at, job.id), reverse=True)
+
+
+def code_of(job: Job) -> str:
+    """The most telling error code of a failed job, or "" when it names none."""
+    for error in job.errors:
+        code = error_codes.extract_code(error.title, error.number, error.text, error.recommendations) or error.code
+        if code:
+            return code
+    return ""
+
+
+def explain(code: str, text: str, workload: Workload) -> ErrorCode | None:
+    """What the project knows of the code, or else of the sentence."""
+    known = error_codes.load()
+    return (known.lookup(code, workload.value) if code else None) or (
+        known.lookup(text, workload.value) if text else None
+    )
+
+
+def error_text(job: Job) -> str:
+    """What Azure wrote about a failed job, all its errors, verbatim."""
+    return " ".join(error.text for error in job.errors if error.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupHistory:
+    """The item's backups as its jobs tell them.
+
+    ``newest`` is the finished backup that decides, with its details if it failed; None: no job of thirty days. ``in_row``
+    counts the failures since the last success. ``code`` is the failure's code, ``known`` what the project knows of it.
+    """
+
+    newest: Job | None = None
+    in_row: int = 0
+    code: str = ""
+    known: ErrorCode | None = None
+    text: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the backup that decides failed."""
+        return self.newest is not None and self.newest.failed
+
+
+async def backup_history(context: Context) -> BackupHistory:
+    """Read the item's backups: two lists side by side, a longer one if they hold none, then the failed job itself."""
+    item = subject(context)
+    jobs = _merged(await side_by_side(recent_jobs(context), failed_jobs(context)))
+    finished = _finished(jobs, item)
+    if not finished and _looks_done(item):
+        jobs = _merged([jobs, await _jobs(context, HISTORY, operation="Backup")])
+        finished = _finished(jobs, item)
+    newest = deciding(finished, item)
+    if newest is None:
+        return BackupHistory()
+    if not newest.failed:
+        return BackupHistory(newest=newest)
+    newest = await _detailed(context, newest)
+    code, text = code_of(newest) or item.last_error_code, error_text(newest)
+    return BackupHistory(
+        newest=newest,
+        in_row=failures_in_row(finished, newest, item),
+        code=code,
+        known=explain(code, text, item.workload),
+        text=text,
+    )
+
+
+async def _detailed(context: Context, job: Job) -> Job:
+    """The job itself, because the list leaves details out; as listed when the job has gone meanwhile."""
+    if job.detailed:
+        return job
+    try:
+        return await context.read.job(context.vault.id, job.id)
+    except ResourceNotFound:
+        return job
+
+
+def _looks_done(item: ProtectedItem) -> bool:
+    return item.last_backup_at is not None or item.last_recovery_point_at is not None
+
+
+def _finished(jobs: Iterable[Job], item: ProtectedItem) -> list[Job]:
+    return [job for job in jobs if job.is_backup and not job.running and is_of(job, item)]
+
+
+def deciding(finished: Sequence[Job], item: ProtectedItem) -> Job | None:
+    """The backup that says how things stand, of finished ones in order from the newest.
+
+    A database has several kinds of backups; the newest failure of any kind decides unless the same kind, or a full backup,
+    has succeeded since.
+    """
+    if item.workload not in _DATABASES:
+        return finished[0] if finished else None
+    succeeded: set[str] = set()
+    for job in finished:
+        kind = job.operation.casefold()
+        if job.failed and kind not in succeeded and not any("full" in one for one in succeeded):
+            return job
+        if not job.failed:
+            succeeded.add(kind)
+    return finished[0] if finished else None
+
+
+def failures_in_row(finished: Sequence[Job], newest: Job, item: ProtectedItem) -> int:
+    """How many backups of the kind of ``newest`` failed since one succeeded, or since the last recovery point."""
+    count = 0
+    point = item.last_recovery_point_at if item.workload not in _DATABASES else None
+    for job in finished:
+        if item.workload in _DATABASES and job.operation.casefold() != newest.operation.casefold():
+            continue
+        before_point = point is not None and job.started_at is not None and job.started_at < point
+        if not job.failed or (before_point and count > 0):
+            break
+        count += 1
+    return count
+
+
+async def restore_trouble(context: Context) -> Job | None:
+    """The item's failed restore that still matters: of the last week, with no successful one after it; with details."""
+    item = subject(context)
+    if context.failed_job is not None and context.failed_job.is_restore:
+        return await _detailed(context, context.failed_job)
+    failed = [job for job in await failed_jobs(context) if job.is_restore and is_of(job, item)]
+    newest = next(iter(_merged([failed])), None)
+    if newest is None or newest.started_at is None:
+        return None
+    if newest.started_at < context.clock.now() - _RESTORE_MATTERS:
+        return None
+    kinds = [_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore")]
+    later = [
+        job
+        for job in _merged(await side_by_side(recent_jobs(context), *kinds))
+        if job.is_restore and is_of(job, item) and job.started_at is not None and job.started_at > newest.started_at
+    ]
+    if any(job.status in {"Completed", "CompletedWithWarnings"} for job in later):
+        return None
+    return await _detailed(context, newest)
+
+
+async def backup_code(context: Context) -> ErrorCode | None:
+    """What is known of the newest backup's error; None where it did not fail or the jobs cannot be read.
+
+    For checks to which the error is a hint only: the one whose question it is says that it could not look.
+    """
+    try:
+        return (await backup_history(context)).known
+    except GatewayError:
+        return None

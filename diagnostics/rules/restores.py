@@ -1,0 +1,82 @@
+"""Causes of restores that fail: the target's size, quota, storage, locks, region and identity."""
+
+from typing import Final
+
+from diagnostics.clues import LAST_RESTORE, Rule, every, shown
+from diagnostics.rules.common import FAIL, IDENTITY, LOCK, REGION, TARGET, code, fine, named
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        id="restore_target_size_unavailable",
+        title="The VM size is not offered where the restore should go",
+        because=(
+            shown(TARGET, FAIL, 0.85, "{summary}", size="unavailable"),
+            code("vm_size", of=LAST_RESTORE),
+        ),
+        against=(fine(TARGET, 0.6, "the size is offered now"),),
+        fixes=("restore_to_other_region", "restore_disks"),
+    ),
+    Rule(
+        id="restore_quota_exceeded",
+        title="The quota of cores is used up where the restore should go",
+        because=(
+            shown(TARGET, FAIL, 0.85, "{summary}", quota="exceeded"),
+            code("quota", of=LAST_RESTORE),
+        ),
+        against=(fine(TARGET, 0.6, "the quota suffices now"),),
+        fixes=("restore_to_other_region", "restore_disks"),
+    ),
+    Rule(
+        id="restore_storage_unsuitable",
+        title="The staging storage account does not suit the restore",
+        because=(
+            shown(TARGET, FAIL, 0.85, "{summary}", storage="unsuitable"),
+            code("restore_target", weight=0.35, of=LAST_RESTORE),
+            named(
+                "UserErrorNetworkAclSANotSupported",
+                "UserErrorVmVaultLocationMismatch",
+                "UserErrorBCMRestoreStorageAccountNotFound",
+                weight=0.4,
+                of=LAST_RESTORE,
+            ),
+        ),
+        against=(fine(TARGET, 0.5, "the staging account suits now"),),
+        fixes=("restore_disks",),
+    ),
+    Rule(
+        id="lock_blocks_restore",
+        title="A lock keeps the restore from creating anything at its target",
+        because=(
+            shown(LOCK, FAIL, 0.85, "{summary}", restore="locked"),
+            code("lock", of=LAST_RESTORE),
+        ),
+        against=(fine(LOCK, 0.7, "no lock is there now"),),
+        fixes=("lift_lock_for_restore", "restore_disks"),
+    ),
+    Rule(
+        id="vault_identity_role_missing",
+        title="The vault's own identity lacks the roles that this operation needs",
+        because=(
+            shown(IDENTITY, FAIL, 0.88, "{summary}"),
+            code("permission", weight=0.3, of=LAST_RESTORE),
+        ),
+        against=(fine(IDENTITY, 0.7, "the vault's identity holds the roles now"),),
+        fixes=("assign_backup_role", "restore_disks"),
+    ),
+    Rule(
+        id="cross_region_not_enabled",
+        title="Restoring to the paired region is not possible with this vault",
+        because=(
+            shown(REGION, FAIL, 0.85, "{summary}"),
+            every(
+                shown(REGION, FAIL, 0, ""),
+                code("vm_size", "quota", of=LAST_RESTORE),
+                weight=0,
+                words="the primary region cannot take the restore",
+            ),
+        ),
+        fixes=("restore_disks",),
+        yields_to=frozenset({"restore_target_size_unavailable", "restore_quota_exceeded"}),
+    ),
+)
+"""The rules of this file, in the order that breaks ties."""
