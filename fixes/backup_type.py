@@ -25,10 +25,11 @@ NEEDS_FULL = frozenset(
 Source: https://learn.microsoft.com/azure/backup/backup-sql-server-azure-troubleshoot
 """
 
-_OFFERED = {
+OFFERED = {
     Workload.SQL: ("Full", "Differential", "Log", "CopyOnlyFull"),
     Workload.HANA: ("Full", "Differential", "Incremental"),
 }
+"""What can be started on demand, by workload; log backups of SAP HANA are started by HANA itself."""
 
 
 async def choose_type(request: PlanRequest, wanted: str, read: BackupReader) -> tuple[str, str]:
@@ -38,7 +39,7 @@ async def choose_type(request: PlanRequest, wanted: str, read: BackupReader) -> 
         RequestError: the wanted type does not exist for this workload.
     """
     item = request.item
-    offered = _OFFERED.get(item.workload)
+    offered = OFFERED.get(item.workload)
     if offered is None:
         if wanted:
             raise RequestError(f"A {item.workload.words} has no backup types: leave backup_type empty.")
@@ -71,13 +72,13 @@ def needed_type(item: ProtectedItem, failed_jobs: Sequence[Job]) -> tuple[str, s
         return "Full", f"A full backup, because {broken} says that the chain of backups is broken."
     if item.name.casefold() == "master" and item.workload is Workload.SQL:
         return "Full", "A full backup, because master can only be backed up in full."
-    failed = _type_of(failed_jobs[0]) if failed_jobs else ""
+    failed = type_of(failed_jobs[0]) if failed_jobs else ""
     match failed, item.workload:
-        case "full" | "copyonlyfull", _:
+        case "Full" | "CopyOnlyFull", _:
             return "Full", "A full backup, because a full one failed."
-        case "log", Workload.SQL:
+        case "Log", Workload.SQL:
             return "Log", "A log backup, because a log backup failed and the full backup before it is good."
-        case "incremental", Workload.HANA:
+        case "Incremental", Workload.HANA:
             return "Incremental", "An incremental backup, because an incremental one failed."
         case _:
             return (
@@ -86,5 +87,9 @@ def needed_type(item: ProtectedItem, failed_jobs: Sequence[Job]) -> tuple[str, s
             )
 
 
-def _type_of(job: Job) -> str:
-    return job.operation.partition("(")[2].rstrip(") ").replace(" ", "").casefold()
+def type_of(job: Job) -> str:
+    """The type that a job's operation tells, "Backup (Log)", as Azure spells it in requests; "" when it tells none."""
+    said = job.operation.partition("(")[2].rstrip(") ").replace(" ", "").casefold()
+    return next(
+        (one for one in ("Full", "Differential", "Incremental", "Log", "CopyOnlyFull") if one.casefold() == said), ""
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from domain.arm import ItemId
@@ -10,9 +11,11 @@ from domain.canonical import Json
 from domain.errors import ResourceNotFound
 from domain.fix import Call, FixPlan, Kind, Proof, RunFacts
 from domain.ports import BackupReader
+from fixes.backup_type import choose_type
 from fixes.planning import BACKUP_API, ITEM_ACTIONS, UTC_TIME, az, az_item, utc
 from fixes.registry import Parameter, PlanRequest
 from fixes.steps.base import LONGEST_WINDOW
+from fixes.steps.items import NOT_RUNNING
 from fixes.steps.jobs import GOOD_ENDS
 
 BACKUP_ACTION = f"{ITEM_ACTIONS}/backup/action"
@@ -22,6 +25,15 @@ RETAIN_UNTIL = Parameter(
     label="Keep the recovery point until (UTC)",
     pattern=UTC_TIME,
     help="For example 2026-12-31T00:00:00Z; empty: Azure keeps it for 30 days",
+)
+
+THEN_BACKUP = Parameter(
+    name="then_backup",
+    label="Back up afterwards",
+    pattern="yes|no",
+    default="yes",
+    choices=("yes", "no"),
+    help="yes: run a backup as the last step, so that a new recovery point proves it",
 )
 
 INSTEAD = {
@@ -124,6 +136,41 @@ def backup_call(item: ProtectedItem, *, backup_type: str = "", retain_until: str
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Afterwards:
+    """The backup that ends a plan, and what it adds to it; all empty when none is wanted or none can be made."""
+
+    calls: tuple[Call, ...] = ()
+    az: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What the plan's sentence says of it."""
+        return ", and back it up" if self.calls else ""
+
+
+async def afterwards(request: PlanRequest, wanted: str, read: BackupReader, *, kind: str = "") -> Afterwards:
+    """The backup after the repair; ``wanted`` is the value of :data:`THEN_BACKUP`."""
+    item = request.item
+    if wanted != "yes":
+        return Afterwards()
+    if item.soft_deleted or item.protection_state.casefold() in NOT_RUNNING:
+        return Afterwards(notes=(f"No backup follows, because the protection of {item.name} is stopped.",))
+    running, (backup_type, why) = await asyncio.gather(running_backups(request, read), choose_type(request, kind, read))
+    return Afterwards(
+        calls=(backup_call(item, backup_type=backup_type),),
+        az=(az_backup(item, backup_type=backup_type),),
+        effects=(f"Then one backup job of {item.name} runs in {request.vault.id.name}.",),
+        facts=backup_facts(item, running),
+        problems=busy(item, running),
+        notes=(why,) if why else (),
+    )
+
+
 def az_backup(item: ProtectedItem, *, backup_type: str = "", retain_until: str = "") -> str:
     """The command that backs the item up now."""
     # The command line takes a day, dd-mm-yyyy.
@@ -136,13 +183,13 @@ def az_backup(item: ProtectedItem, *, backup_type: str = "", retain_until: str =
     )
 
 
-async def job_of(vault_id: ItemId, reference: Mapping[str, str], read: BackupReader) -> Job | None:
+async def job_of(item: ItemId, reference: Mapping[str, str], read: BackupReader) -> Job | None:
     """The job that a call's reference names, if it names one that can be read."""
     job_id = reference.get("job_id", "")
     if not job_id:
         return None
     try:
-        return await read.job(vault_id.vault, job_id)
+        return await read.job(item.vault, job_id)
     except ResourceNotFound:
         return None
 
@@ -180,3 +227,11 @@ async def backup_proof(plan: FixPlan, facts: RunFacts, read: BackupReader, now: 
         summary=f"Backup job {job.id} ended as {job.status} and made a recovery point at {utc(point.at)}.",
         evidence={**evidence, "recovery_point": point.id, "recovery_point_at": point.at.isoformat()},
     )
+
+
+async def then_backup_proof(state: str, plan: FixPlan, facts: RunFacts, read: BackupReader, now: datetime) -> Proof:
+    """The proof of a repair that is known to hold (``state``): that is all, unless the plan ends with a backup."""
+    if all(call.kind is not Kind.BACKUP for call in plan.calls):
+        return Proof(proved=True, summary=state)
+    proof = await backup_proof(plan, facts, read, now)
+    return replace(proof, summary=f"{state} {proof.summary}")

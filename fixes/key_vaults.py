@@ -80,10 +80,20 @@ async def needs(request: PlanRequest, read: BackupReader) -> tuple[Need, ...]:
     secret_vault, key_vault = await _vault_ids(vm, request, read)
     ids = list(dict.fromkeys(one for one in (secret_vault, key_vault) if one))
     unique = {key(one): one for one in reversed(ids)}
-    vaults = await asyncio.gather(*(read.key_vault(one) for one in sorted(unique.values(), key=key)))
+    vaults = await asyncio.gather(*(_key_vault(one, read) for one in sorted(unique.values(), key=key)))
     return tuple(
         Need(vault=one, keys=key(one.id) == key(key_vault), secrets=key(one.id) == key(secret_vault)) for one in vaults
     )
+
+
+async def _key_vault(key_vault_id: str, read: BackupReader) -> KeyVault:
+    try:
+        return await read.key_vault(key_vault_id)
+    except ResourceNotFound:
+        name = name_of(key_vault_id)
+        raise RequestError(
+            f"Key vault {name} does not exist. If it was deleted, recover it first: az keyvault recover --name {name}"
+        ) from None
 
 
 async def _vault_ids(vm: VirtualMachine, request: PlanRequest, read: BackupReader) -> tuple[str, str]:
@@ -108,8 +118,12 @@ def firewall_problems(all_needs: Sequence[Need]) -> tuple[str, ...]:
         f"The firewall of key vault {need.vault.name} shuts the backup service out, so a right alone does not help: let"
         " trusted Microsoft services pass first."
         for need in all_needs
-        if need.vault.default_network_action.casefold() == "deny" and not need.vault.trusted_services_bypass
+        if _closed(need.vault) and not need.vault.trusted_services_bypass
     )
+
+
+def _closed(vault: KeyVault) -> bool:
+    return vault.default_network_action.casefold() == "deny" or vault.public_network_access.casefold() == "disabled"
 
 
 async def lacks(need: Need, principal_id: str, read: BackupReader) -> tuple[str, ...]:

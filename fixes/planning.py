@@ -13,7 +13,7 @@ from domain.backup import ProtectedItem, Vault, Workload
 from domain.canonical import canonical
 from domain.errors import RequestError
 from domain.fix import Call, Risk
-from fixes.registry import FixSpec, Parameter, PlanRequest
+from fixes.registry import FixSpec, Parameter, PlanRequest, is_whole_vault
 from fixes.steps.items import NOT_RUNNING
 
 BACKUP_API = "2024-04-01"
@@ -50,12 +50,13 @@ class Common(TypedDict):
 
 def common(spec: FixSpec, request: PlanRequest, parameters: Mapping[str, str]) -> Common:
     """The part of a plan that follows from the fix and the request alone."""
+    vault = request.vault.id.id
     return Common(
         fix=spec.id,
         version=spec.version,
         title=spec.title,
-        vault_id=request.vault.id.id,
-        item_id=request.item.id.id,
+        vault_id=vault,
+        item_id=vault if is_whole_vault(request.item) else request.item.id.id,
         item_name=request.item.name,
         vault_name=request.vault.id.name,
         parameters=parameters,
@@ -120,6 +121,17 @@ def refuse_unprotected(item: ProtectedItem) -> None:
         )
 
 
+def switched_on(spec: FixSpec, request: PlanRequest) -> tuple[str, ...]:
+    """The problem of a fix that is off by default and has not been turned on, or nothing."""
+    if not spec.off_by_default or spec.id in request.settings.enabled:
+        return ()
+    text = (
+        f'{spec.id} is off by default: turn it on with enable = ["{spec.id}"] under [fixes] in the settings.'
+        f" That hands out {spec.hands_out}"
+    )
+    return (text,)
+
+
 def guarded(vault: Vault, what: str) -> tuple[str, ...]:
     """The problem that keeps the bot from an operation which a Resource Guard protects, or nothing."""
     if not vault.multi_user_authorization:
@@ -172,6 +184,19 @@ def az_rest(call: Call) -> str:
     query = "&".join(f"{name}={value}" for name, value in {"api-version": call.api_version, **call.query}.items())
     body = canonical(call.body).decode() if call.body is not None else ""
     return az("rest", "--method", call.method.lower(), "--url", f"{call.resource}?{query}", "--body", body)
+
+
+def said(call: Call) -> Mapping[str, object]:
+    """The ``properties`` of a call's body; empty when it has none."""
+    return section(call.body, "properties")
+
+
+def section(body: object, *path: str) -> Mapping[str, object]:
+    """The object at ``path`` in ``body``; empty when there is none."""
+    at = body
+    for name in path:
+        at = at.get(name) if isinstance(at, Mapping) else None
+    return at if isinstance(at, Mapping) else {}
 
 
 def listed(names: Iterable[str]) -> str:

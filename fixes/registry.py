@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
+from domain.arm import ItemId
 from domain.backup import ProtectedItem, Vault, Workload
 from domain.fix import FixPlan, Proof, Risk, RunFacts
 from domain.ports import BackupReader
@@ -38,6 +39,9 @@ class FixSettings:
     """Fixes that are off by default and have been turned on."""
     staging_resource_group: str = ""
     alert_webhook: str = ""
+    """The address at which this bot receives alerts, without any secret; "" when it has none."""
+    minimum_mars: str = "2.0.9249.0"
+    minimum_mabs: str = "13.0.0.0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,16 @@ class PlanRequest:
     settings: FixSettings = field(default_factory=FixSettings)
     now: datetime | None = None
     """Only chooses the window in which jobs and recovery points are read: nothing in a plan is computed from it."""
+
+
+def whole_vault(vault: Vault) -> ProtectedItem:
+    """What stands for the vault itself (ITEM ``-``) where a request needs an item: fixes of a vault's settings."""
+    return ProtectedItem(id=ItemId(vault.id, "-", "-", "-"), name=vault.id.name, workload=Workload.OTHER)
+
+
+def is_whole_vault(item: ProtectedItem) -> bool:
+    """Whether ``item`` is what :func:`whole_vault` makes."""
+    return item.id.name == "-"
 
 
 class Fix(Protocol):
