@@ -1,0 +1,1 @@
+"""The outside's ways in and out, one file each, thin."""
