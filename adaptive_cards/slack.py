@@ -51,6 +51,7 @@ from adaptive_cards.wording import (
     inline_text,
     items_not_shown,
     progress_text,
+    shorten_middle,
     table_cells,
     table_rows_as_lines,
 )
@@ -229,7 +230,8 @@ def _fold(place: str, fold: Fold) -> list[Json]:
         return [*_buttons(Buttons((fold.instead,))), *kept]
     pieces = [piece for element in fold.elements for piece in cut(element, FOLD_ROOM)]
     drawn = [block for number, piece in enumerate(pieces) for block in _draw(f"{place}.{number}", piece)]
-    return [_rich(section(Bold(fold.title))), *drawn]
+    title = Bold(shorten_middle(clean(fold.title), HEADER_MAX))
+    return [_rich(section(title)), *drawn]
 
 
 def _buttons(row: Buttons) -> list[Json]:

@@ -39,7 +39,8 @@ SUMMARY_MAX = 140
 """Characters of a card's first line; a phone's lock screen shows little more."""
 SIMULATED = "SIMULATED"
 SIMULATED_LINE = "SIMULATED: nothing here is real"
-WORD_MAX = 48
+WORD_LENGTHS = (48, 32, 24, 16)
+"""How long a word of a line may be that is too long, from what most names need down to what still says something."""
 BAR_WIDTH = 10
 NO_VALUE = "—"
 
@@ -59,7 +60,7 @@ def _shorten_line(text: str, limit: int) -> str:
     """Keep what stands behind the last dot whole if it leaves room: it says how bad things are."""
     if len(text) <= limit:
         return text
-    text = _shorten_words(text)
+    text = _shorten_words(text, limit)
     head, dot, tail = text.rpartition(" · ")
     if len(text) <= limit or not dot or len(tail) > limit // 2:
         return shorten_middle(text, limit)
@@ -74,7 +75,7 @@ def shorten_middle(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return text
-    text = _shorten_words(text)
+    text = _shorten_words(text, limit)
     if len(text) <= limit:
         return text
     tail = (limit - 3) * 2 // 5
@@ -82,14 +83,18 @@ def shorten_middle(text: str, limit: int) -> str:
     return f"{_to_last_blank(text[:head])} … {_from_first_blank(text[-tail:] if tail else '')}".strip()
 
 
-def _shorten_words(text: str) -> str:
-    return " ".join(_shorten_word(word) for word in text.split(" "))
+def _shorten_words(text: str, limit: int) -> str:
+    for longest in WORD_LENGTHS:
+        if len(text) > limit:
+            text = " ".join(_shorten_word(word, longest) for word in text.split(" "))
+    return text
 
 
-def _shorten_word(word: str) -> str:
-    if len(word) <= WORD_MAX:
+def _shorten_word(word: str, longest: int) -> str:
+    if len(word) <= longest:
         return word
-    return f"{word[: WORD_MAX * 3 // 5]}…{word[-(WORD_MAX * 2 // 5 - 1) :]}"
+    tail = longest * 2 // 5
+    return f"{word[: longest - tail - 1]}…{word[-tail:]}"
 
 
 def _to_last_blank(text: str) -> str:

@@ -163,7 +163,7 @@ def check_teams(content: Json) -> None:
         assert one.get("type") not in {"FactSet", "Table"}
 
 
-def teams_text(content: Json) -> str:
+def teams_text(content: object) -> str:
     """What a reader sees: runs of a block joined, blocks and titles apart."""
     seen = []
     for one in objects(content):

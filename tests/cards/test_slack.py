@@ -375,6 +375,21 @@ def test_buttons_within_a_fold_survive_its_text() -> None:
     assert set(buttons(blocks)) == {"undo:", "copy:", "open.it:"}
 
 
+@pytest.mark.parametrize(("length", "whole"), [(150, True), (151, False)])
+def test_the_title_of_an_open_fold_is_as_short_as_a_heading(length: int, whole: bool) -> None:
+    """150 characters, so that its buttons find room."""
+    title = (("x" * 20 + " ") * 8)[: length - 1] + "z"
+    blocks = draw(Fold(title, (Buttons((Button("Undo", "undo"),)),)))
+    assert (slack_text(blocks[0]) == title) is whole
+    assert len(slack_text(blocks[0])) <= 150
+
+
+@pytest.mark.parametrize(("length", "whole"), [(700, True), (701, False)])
+def test_an_open_fold_shows_700_characters_of_each_part(length: int, whole: bool) -> None:
+    """And says how many more there are."""
+    assert ("1 more character is not shown" in slack_text(draw(Fold("f", (CodeBlock("x" * length),))))) is not whole
+
+
 def test_buttons_too_large_for_any_message_are_an_error() -> None:
     """What may not be lost and cannot be shown must not be sent."""
     row = Buttons(tuple(Button("b", "act", "v" * 990, confirm=Confirm("?", "?")) for _ in range(12)))
