@@ -1,5 +1,6 @@
 """The chat page: the simulated channel in a browser, with personas, working buttons and *Break something*."""
 
+import contextlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -123,18 +124,23 @@ class ChatPage(LocalServer):
         person = self._person(request.query.get("as"))
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_guard_headers()})
         await stream.prepare(request)
+        # A browser that goes away is no error.
+        with contextlib.suppress(ConnectionResetError):
+            await self._follow(person, stream)
+        return stream
+
+    async def _follow(self, person: Person, stream: web.StreamResponse) -> None:
         sent: dict[str, str] = {}
         last = ""
         while not self._stopping:
             seen = self._slack.version
             update = self._update(person, sent)
-            text = json.dumps(update)
-            if update["upsert"] or text != last:
-                await stream.write(f"data: {text}\n\n".encode())
-            last = json.dumps({**update, "upsert": []})
+            rest = json.dumps({**update, "upsert": []})
+            if update["upsert"] or rest != last:
+                await stream.write(f"data: {json.dumps(update)}\n\n".encode())
+            last = rest
             if not await self._slack.next_change(seen, HEARTBEAT_S):
                 await stream.write(b": still here\n\n")
-        return stream
 
     def _update(self, person: Person, sent: dict[str, str]) -> Json:
         """Return what changed for a stream; `sent` remembers the version of each entry that it has."""

@@ -18,13 +18,13 @@ class Breakage:
 BREAKAGES: tuple[Breakage, ...] = (
     Breakage(
         "azure-503",
-        "Azure stops answering for a while",
+        "Azure stops answering",
         "The next 40 reads are answered 503. What cannot be read must show as unknown, never as fine.",
         {"method": "GET", "path": ".*/subscriptions/.*", "status": 503, "retry_after": 1, "count": 40},
     ),
     Breakage(
         "lost-answer",
-        "The answer to the next backup is lost",
+        "The next backup's answer is lost",
         "The backup starts, but the connection is cut before the answer. It must not be started twice.",
         {"method": "POST", "path": ".*/backup$", "cut": True, "after_effect": True, "count": 1},
     ),
@@ -42,7 +42,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     ),
     Breakage(
         "refused-grant",
-        "The next role assignment is refused",
+        "The next grant is refused",
         "Granting a role is answered 403. The fix must end as failed, and say which permission is missing.",
         {"method": "PUT", "path": ".*/roleAssignments/.*", "status": 403, "count": 1},
     ),
