@@ -64,7 +64,9 @@ def reader_credential(values: Mapping[str, str], transport: AsyncHttpTransport[A
     """
     common = _common(values, transport)
     client = values.get("AZURE_CLIENT_ID", "")
-    found = _application(values, "AZURE_", values.get("AZURE_FEDERATED_TOKEN_FILE", ""), common)
+    # A read that fails to sign in is tried again as a whole, so the sign-in itself is not.
+    once = {**common, "retry_total": 0}
+    found = _application(values, "AZURE_", values.get("AZURE_FEDERATED_TOKEN_FILE", ""), once)
     if found is None and client:
         found = ManagedIdentityCredential(client_id=client, **common)
     return OneFetch(found or DefaultAzureCredential(exclude_interactive_browser_credential=True, **common), client)
@@ -87,12 +89,14 @@ def operator_credential(values: Mapping[str, str], transport: AsyncHttpTransport
         return None
     common = _common(values, transport)
     token_file = values.get(f"{prefix}FEDERATED_TOKEN_FILE", "") or values.get("AZURE_FEDERATED_TOKEN_FILE", "")
-    found = _application(values, prefix, token_file, common)
+    # Nothing tries a changing call again, so its sign-in may be; it has no effect.
+    patient = {**common, "retry_total": 2, "retry_backoff_factor": 0.4}
+    found = _application(values, prefix, token_file, patient)
     return OneFetch(found or ManagedIdentityCredential(client_id=client, **common), client)
 
 
 def _common(values: Mapping[str, str], transport: AsyncHttpTransport[Any, Any]) -> dict[str, Any]:
-    common: dict[str, Any] = {"transport": transport, "retry_total": 2, "retry_backoff_factor": 0.4}
+    common: dict[str, Any] = {"transport": transport}
     if authority := values.get("AZURE_AUTHORITY_HOST"):
         common["authority"] = authority
     return common

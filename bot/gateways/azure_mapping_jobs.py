@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from bot.gateways.azure_wire import Wire, flag, inner, moment, rows, span, surprise, text, texts, whole
+from bot.gateways.azure_wire import Wire, inner, moment, rows, span, surprise, text, texts, whole
 from diagnostics.error_codes import extract_code
 from domain.arm import VaultId, name_of
 from domain.backup import Job, JobError, JobTask
@@ -73,8 +73,6 @@ def _details(properties: Wire, extended: Wire) -> Iterator[tuple[str, str]]:
     for name in _SAID:
         if said := text(properties, name):
             yield name, said
-    if flag(properties, "isUserTriggered") is False:
-        yield "isUserTriggered", "False"
     for name in ("dynamicErrorMessage", "estimatedRemainingDuration"):
         if said := text(extended, name):
             yield name, said
