@@ -47,7 +47,7 @@ def _words(value: object) -> str:
 
 
 def view_html(view: Json, people: Mapping[str, Person]) -> str:
-    """Return a modal's blocks as text and labelled form fields, named by their action ids."""
+    """Return a modal's blocks as text and labelled form fields, named by their block ids."""
     return "".join(_block_html(block, people) for block in view.get("blocks", []))
 
 
@@ -78,7 +78,7 @@ def _options(element: Json) -> list[Json]:
 
 def _field_html(block: Json) -> str:
     element = block["element"]
-    name = html.escape(str(element["action_id"]))
+    name = html.escape(str(block["block_id"]))
     label = html.escape(_words(block["label"]))
     needed = "" if block.get("optional") else " required"
     hint = html.escape(_words(block.get("hint", {})))
@@ -126,7 +126,7 @@ def inputs(view: Json) -> Iterator[tuple[Json, Json]]:
 def state_values(view: Json, filled: Mapping[str, list[str]]) -> Json:
     """Return Slack's `state.values` for a filled form.
 
-    A field may be named by action id, by block id, or `BLOCK.ACTION`; several values are a list.
+    A field may be named by block id, by action id, or `BLOCK.ACTION`; several values are a list.
     """
     values: Json = {}
     for block, element in inputs(view):
@@ -136,7 +136,7 @@ def state_values(view: Json, filled: Mapping[str, list[str]]) -> Json:
 
 
 def _given(block: Json, element: Json, filled: Mapping[str, list[str]]) -> list[str]:
-    names = (f"{block['block_id']}.{element['action_id']}", element["action_id"], block["block_id"])
+    names = (f"{block['block_id']}.{element['action_id']}", block["block_id"], element["action_id"])
     found = next((filled[name] for name in names if name in filled), [])
     return [value for value in found if value != ""]
 

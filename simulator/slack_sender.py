@@ -355,25 +355,29 @@ class SlackSender(Sender):
 
 
 def _action(blocks: list[Json], action_id: str, value: str | None, stamp: str) -> Json:
-    """Return the `actions` entry for a click, shaped by the element that is found in the blocks."""
-    for block in blocks:
-        for element in interactive_elements(block):
-            if element.get("action_id") != action_id:
-                continue
-            common = {
-                "type": element["type"],
-                "action_id": action_id,
-                "block_id": block.get("block_id", ""),
-                "action_ts": stamp,
-            }
-            if element["type"] == "button" and (value or None) in {None, element.get("value")}:
-                known = {key: element[key] for key in ("text", "value", "style") if key in element}
-                return common | known
-            groups = [group["options"] for group in element.get("option_groups", [])]
-            options = [*element.get("options", []), *(option for group in groups for option in group)]
-            chosen = [o for o in options if value in {None, o.get("value")}]
-            if chosen:
-                return common | {"selected_option": chosen[0]}
+    """Return the `actions` entry for a click, shaped by the element that is found in the blocks.
+
+    An element is found by its action id and, where given, its value; else by its value alone, since a page that draws
+    cards by itself need not know the ids that the Slack blocks use.
+    """
+    elements = [(block, element) for block in blocks for element in interactive_elements(block)]
+    named = [pair for pair in elements if pair[1].get("action_id") == action_id]
+    for block, element in [*named, *(elements if value else [])]:
+        chosen = _chosen(element, value)
+        if chosen is not None:
+            known = {"type": element["type"], "action_id": element["action_id"], "action_ts": stamp}
+            return known | {"block_id": block.get("block_id", "")} | chosen
     button: Json = {"type": "button", "action_id": action_id, "block_id": "unknown", "action_ts": stamp}
     button["text"] = {"type": "plain_text", "text": action_id, "emoji": True}
     return button if value is None else button | {"value": value}
+
+
+def _chosen(element: Json, value: str | None) -> Json | None:
+    """Return what a click on an element with that value carries; None when the value is not one of its own."""
+    if element["type"] == "button":
+        fits = (value or None) in (None, element.get("value"))
+        return {key: element[key] for key in ("text", "value", "style") if key in element} if fits else None
+    groups = [group["options"] for group in element.get("option_groups", [])]
+    options = [*element.get("options", []), *(option for group in groups for option in group)]
+    chosen = [option for option in options if value in (None, option.get("value"))]
+    return {"selected_option": chosen[0]} if chosen else None

@@ -102,7 +102,7 @@ def story(url: str, driver: webdriver.Chrome) -> None:
     hand.see("#modal h2", "Request this fix")
     hand.press("#modal-submit")
     hand.see("#modal-errors", "Reason: Please complete this required field.")
-    reason = driver.find_element(By.NAME, "text")
+    reason = driver.find_element(By.NAME, "why")
     assert "true" == reason.get_attribute("aria-invalid")
     reason.send_keys("Month end <b>tonight</b>")
     hand.press("#modal-submit")
@@ -161,14 +161,15 @@ def by_keyboard(url: str, driver: webdriver.Chrome) -> None:
     driver.switch_to.active_element.send_keys(Keys.TAB)
     driver.switch_to.active_element.send_keys(Keys.ENTER)
     hand.see("#modal")
-    assert "text" == driver.switch_to.active_element.get_attribute("name")
+    assert "why" == driver.switch_to.active_element.get_attribute("name")
     driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     hand.until(lambda _: not driver.find_element(By.ID, "modal").is_displayed())
     assert "Grant access and back up" == hand.focused()
 
 
 UNNAMED = """
-return [...document.querySelectorAll('button, input, select, textarea, [role=region], section, aside, dialog[open]')].filter(e => {
+const needy = 'button, input, select, textarea, [role=region], section, aside, dialog[open]';
+return [...document.querySelectorAll(needy)].filter(e => {
   const own = e.getAttribute('aria-label') || (e.getAttribute('aria-labelledby') || '').split(' ').map(i =>
     document.getElementById(i)?.textContent ?? '').join('') || [...(e.labels ?? [])].map(l => l.textContent).join('');
   return !(own.trim() || (e.tagName === 'BUTTON' && (e.textContent.trim() || e.closest('dialog'))));

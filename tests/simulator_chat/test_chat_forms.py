@@ -92,10 +92,10 @@ def test_every_field_has_a_label() -> None:
     named = {attrs["id"]: attrs for tag, attrs in parser.found if "name" in attrs and "id" in attrs}
 
     assert labels == set(named)
-    assert ("2", "9") == tuple(named["f-a_plain_text_input"][key] for key in ("minlength", "maxlength"))
-    assert "required" not in named["f-a_number_input"]
-    assert "multiple" in named["f-a_multi_static_select"]
-    assert "date" == named["f-a_datepicker"]["type"]
+    assert ("2", "9") == tuple(named["f-b_plain_text_input"][key] for key in ("minlength", "maxlength"))
+    assert "required" not in named["f-b_number_input"]
+    assert "multiple" in named["f-b_multi_static_select"]
+    assert "date" == named["f-b_datepicker"]["type"]
     assert '<option value="b" selected>B</option>' in drawn
     assert "<h3>Title &lt;b&gt;</h3>" in drawn
     assert "for @Ana Lima &amp; all" in drawn
