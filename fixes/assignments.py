@@ -1,5 +1,8 @@
 """Role assignments in plans: the call, its ``az`` form, and the wording of expiry."""
 
+from dataclasses import replace
+from typing import TypedDict
+
 from domain.arm import subscription_of
 from domain.fix import Call, Kind, assignment_name
 from fixes.planning import AUTHORIZATION_API, az
@@ -42,16 +45,28 @@ def role_id(scope: str, role_guid: str) -> str:
 
 
 def revocation(grant: Call) -> Call:
-    """The call that takes away what ``grant`` gave: the same assignment, deleted."""
-    return Call(
-        method="DELETE",
-        resource=grant.resource,
-        api_version=grant.api_version,
-        kind=Kind.ROLE_REMOVAL,
-        purpose=f"Take back: {grant.purpose}",
-        action=UNASSIGN_ACTION,
-        scope=grant.scope,
-    )
+    """The call that takes away what ``grant`` gave: the same assignment deleted, or the same policy permissions removed.
+
+    Raises:
+        ValueError: ``grant`` gives no right.
+    """
+    if grant.kind is Kind.ROLE_ASSIGNMENT:
+        return replace(
+            grant, method="DELETE", body=None, kind=Kind.ROLE_REMOVAL, action=UNASSIGN_ACTION, **_taking_back(grant)
+        )
+    if grant.resource.casefold().endswith("/accesspolicies/add"):
+        return replace(grant, resource=grant.resource[: -len("add")] + "remove", **_taking_back(grant))
+    raise ValueError(f"this call grants nothing: {grant.purpose}")
+
+
+class _TakingBack(TypedDict):
+    purpose: str
+    settle: bool
+    revoke_on_expiry: bool
+
+
+def _taking_back(grant: Call) -> _TakingBack:
+    return _TakingBack(purpose=f"Take back: {grant.purpose}", settle=False, revoke_on_expiry=False)
 
 
 def az_assign(*, scope: str, principal_id: str, role_guid: str) -> str:

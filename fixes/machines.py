@@ -7,8 +7,9 @@ from domain.backup import ExtensionStatus, VirtualMachine
 from domain.errors import RequestError, ResourceNotFound
 from domain.fix import Call, Kind
 from domain.ports import BackupReader
-from fixes.planning import COMPUTE_API, az
+from fixes.planning import az
 from fixes.registry import PlanRequest
+from fixes.steps.machines import COMPUTE_API
 
 _VM_ACTIONS = "Microsoft.Compute/virtualMachines"
 START_ACTION = f"{_VM_ACTIONS}/start/action"

@@ -18,7 +18,6 @@ from fixes.steps.items import NOT_RUNNING
 
 BACKUP_API = "2024-04-01"
 AUTHORIZATION_API = "2022-04-01"
-COMPUTE_API = "2024-03-01"
 
 ITEM_ACTIONS = "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems"
 

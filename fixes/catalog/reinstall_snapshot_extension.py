@@ -8,9 +8,9 @@ from domain.fix import Call, FixPlan, Kind, Proof, Risk, RunFacts
 from domain.ports import BackupReader
 from fixes.backups import BACKUP_ACTION, afterwards, backup_proof
 from fixes.machines import DELETE_EXTENSION_ACTION, VM_READS, fault_of, machine, snapshot_extension
-from fixes.planning import COMPUTE_API, az, checked, common, refuse_unprotected, require
+from fixes.planning import az, checked, common, refuse_unprotected, require
 from fixes.registry import FixSpec, PlanRequest
-from fixes.steps.machines import vm_of
+from fixes.steps.machines import COMPUTE_API, vm_of
 
 
 class ReinstallSnapshotExtension:
@@ -63,7 +63,7 @@ class ReinstallSnapshotExtension:
                 "The machine keeps running.",
                 *then.effects,
             ),
-            worst_case="The agent cannot remove it: it stays in deletion until the agent is repaired, and backups keep failing.",
+            worst_case="The agent cannot remove it: it stays in deletion until the agent is repaired; backups keep failing.",
             undo="The next backup installs the extension again; nothing else was kept in it.",
             duration=timedelta(hours=2, minutes=10),
             cost="Storage for one more recovery point.",

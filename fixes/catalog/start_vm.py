@@ -51,7 +51,7 @@ class StartVm:
                 f"{vm.name} boots, and everything in it that starts by itself starts: services, schedules, licences.",
                 *then.effects,
             ),
-            worst_case="It was switched off on purpose: two machines with one role may run at once, or nobody wanted its costs.",
+            worst_case="It was switched off on purpose: two machines of one role may run at once, or nobody wants its costs.",
             undo=f"Stop it again: {az_vm(vm, 'deallocate')}",
             duration=timedelta(minutes=5) + (timedelta(hours=2) if then.calls else timedelta()),
             cost="The machine costs compute time as long as it runs.",

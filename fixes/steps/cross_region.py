@@ -8,6 +8,7 @@ Source: https://learn.microsoft.com/rest/api/backup/cross-region-restore (API 20
 
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import quote
 
 from domain.arm import subscription_of
 from domain.errors import GatewayUnavailable, ResourceNotFound
@@ -34,7 +35,9 @@ class CrossRegionRestoreStep:
         if operation_id := known.get("operation_id", ""):
             location = call.resource.rpartition("/")[0]
             try:
-                status = await read.resource(f"{location}/backupCrrOperationsStatus/{operation_id}", call.api_version)
+                status = await read.resource(
+                    f"{location}/backupCrrOperationsStatus/{quote(operation_id, safe='')}", call.api_version
+                )
             except (GatewayUnavailable, ResourceNotFound):
                 # This status has been seen to answer 500 while the restore went on.
                 status = {}

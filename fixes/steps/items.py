@@ -50,5 +50,7 @@ def _as_asked(item: ProtectedItem, call: Call) -> bool:
         return False
     if said.get("isRehydrate"):
         return True
+    if item.policy_inconsistent:
+        return False
     policy = str(said.get("policyId") or "")
     return key(item.policy_id) == key(policy) and item.protection_state.casefold() not in NOT_RUNNING

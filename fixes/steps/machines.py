@@ -5,15 +5,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
-from domain.arm import name_of, segments
+from domain.arm import name_of, segments, subscription_of
+from domain.backup import VirtualMachine
 from domain.errors import ResourceNotFound
 from domain.fix import Call, Progress, Seen
 from domain.ports import BackupReader
 from fixes.steps.base import absent, done, failed, running
 
-RUN_COMMAND_ENDS = {"succeeded": True, "failed": False, "timedout": False, "canceled": False, "unknown": None}
-"""How a managed Run Command ends, in lower case, and whether that end is a good one."""
+COMPUTE_API = "2024-03-01"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +28,25 @@ class _State:
 
 
 class ComputeStep:
-    """Calls to Microsoft.Compute; the machine's own state tells, no operation is needed."""
+    """Calls to Microsoft.Compute: the machine's own state tells, and the operation tells when and why it failed."""
 
     async def look(self, call: Call, since: datetime, read: BackupReader, *, settled: bool = False) -> Seen:
-        """Whether the machine is, or is on its way to, what the call asks for."""
+        """Whether the machine is, or is on its way to, what the call asks for.
+
+        A script leaves no trace that could be found without its operation: when it is settled it is said to be not there,
+        because the scripts of this project may run twice.
+        """
         state = await _state(call, read)
         if state.begun:
             return Seen(there=True, note=state.note)
         return absent(f"its effect ({state.note})", settled=settled)
 
     async def follow(self, call: Call, reference: Mapping[str, str], since: datetime, read: BackupReader) -> Progress:
-        """DONE when the machine is as asked."""
+        """DONE when the machine is as asked; FAILED when the operation says so."""
+        operation_id = reference.get("operation_id", "")
         state = await _state(call, read)
+        if not state.ended and operation_id:
+            state = await _operation_state(call, operation_id, state, read)
         if state.ended:
             return done(state.note, reference)
         if state.ended is False:
@@ -51,19 +59,35 @@ async def _state(call: Call, read: BackupReader) -> _State:
     kind = segments(call.resource)
     if call.method == "DELETE" and "extensions" in kind:
         return await _extension(vm_id, kind["extensions"], read)
-    if "runcommands" in kind:
-        return await _run_command(vm_id, kind["runcommands"], call, read)
+    verb = name_of(call.resource).casefold()
+    if verb == "runcommand":
+        return _State(begun=False, ended=None, note="a script leaves no trace of its own")
     vm = await read.virtual_machine(vm_id)
-    if name_of(call.resource).casefold() == "start":
+    if verb == "start":
         on = vm.power_state.casefold()
         return _State(begun=on in {"running", "starting"}, ended=True if on == "running" else None, note=f"power: {on}")
-    # Reapply: while it runs the machine is Updating; it may end as Failed once more, and the time limit tells.
+    # Reapply: while it runs the machine is Updating.
     state = vm.provisioning_state.casefold()
     return _State(
         begun=state in {"succeeded", "updating"},
         ended=True if state == "succeeded" else None,
         note=f"provisioning: {state}",
     )
+
+
+async def _operation_state(call: Call, operation_id: str, state: _State, read: BackupReader) -> _State:
+    vm = await read.virtual_machine(vm_of(call.resource))
+    found = await operation(vm, operation_id, read)
+    status = str((found or {}).get("status") or "")
+    if status in {"Failed", "Canceled"}:
+        error = (found or {}).get("error")
+        said = error if isinstance(error, Mapping) else {}
+        note = str(said.get("message") or f"the operation ended as {status}")
+        return _State(begun=True, ended=False, note=note, code=str(said.get("code") or status))
+    if name_of(call.resource).casefold() == "runcommand":
+        ended = True if status == "Succeeded" else None
+        return _State(begun=True, ended=ended, note="the script has run" if ended else "the script is running")
+    return state
 
 
 async def _extension(vm_id: str, name: str, read: BackupReader) -> _State:
@@ -74,34 +98,16 @@ async def _extension(vm_id: str, name: str, read: BackupReader) -> _State:
     return _State(begun=True, ended=True, note=f"extension {name} is gone")
 
 
-async def _run_command(vm_id: str, name: str, call: Call, read: BackupReader) -> _State:
-    found = await run_command(vm_id, name, call.api_version, read)
-    if call.method == "DELETE":
-        gone = found is None
-        return _State(
-            begun=gone, ended=True if gone else None, note=f"run command {name} is {'gone' if gone else 'there'}"
-        )
-    if found is None:
-        return _State(begun=False, ended=None, note=f"run command {name} is not there")
-    view = found.get("instanceView")
-    view = view if isinstance(view, Mapping) else {}
-    state = str(view.get("executionState") or "Pending")
-    ended = RUN_COMMAND_ENDS.get(state.casefold())
-    text = str(view.get("error") or view.get("executionMessage") or f"run command {name}: {state}")
-    return _State(begun=True, ended=ended, note=text if ended is False else f"run command {name}: {state}", code=state)
+async def operation(vm: VirtualMachine, operation_id: str, read: BackupReader) -> Mapping[str, object] | None:
+    """An operation of Microsoft.Compute in the machine's region, with its output at the end; None when it is not known.
 
-
-async def run_command(vm_id: str, name: str, api_version: str, read: BackupReader) -> Mapping[str, object] | None:
-    """The properties of the machine's managed Run Command of that name, with its output; None when there is none."""
+    Source: https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
+    """
+    base = f"/subscriptions/{subscription_of(vm.id)}/providers/Microsoft.Compute/locations/{vm.location}/operations"
     try:
-        listed = await read.resources(f"{vm_id}/runCommands", api_version, {"$expand": "instanceView"})
+        return await read.resource(f"{base}/{quote(operation_id, safe='')}", COMPUTE_API)
     except ResourceNotFound:
         return None
-    for one in listed:
-        if str(one.get("name", "")).casefold() == name.casefold():
-            properties = one.get("properties")
-            return properties if isinstance(properties, Mapping) else {}
-    return None
 
 
 def vm_of(resource: str) -> str:

@@ -12,7 +12,7 @@ from domain.fix import Call, Progress, Seen
 from domain.ports import BackupReader
 from fixes.steps.base import done, running
 
-_ADD_POLICY = "/accesspolicies/add"
+_POLICIES = "/accesspolicies/"
 _LOCKS = "/providers/microsoft.authorization/locks/"
 
 
@@ -46,8 +46,8 @@ class LockStep:
 
 
 async def _as_asked(call: Call, read: BackupReader) -> bool:
-    if call.resource.casefold().endswith(_ADD_POLICY):
-        return await _policy_there(call, read)
+    if _POLICIES in call.resource.casefold():
+        return await _policies(call, read)
     try:
         found = await read.resource(call.resource, call.api_version)
     except ResourceNotFound:
@@ -68,22 +68,34 @@ def contains(found: object, asked: object) -> bool:
             return found == asked
 
 
-async def _policy_there(call: Call, read: BackupReader) -> bool:
-    """``accessPolicies/add`` has no resource of its own to read: the key vault tells."""
-    vault = await read.key_vault(call.resource[: -len(_ADD_POLICY)])
+async def _policies(call: Call, read: BackupReader) -> bool:
+    """``accessPolicies/add`` and ``/remove`` have no resource of their own to read: the key vault tells."""
+    operation = name_of(call.resource).casefold()
+    vault = await read.key_vault(call.resource[: call.resource.casefold().rfind(_POLICIES)])
     properties = call.body.get("properties") if isinstance(call.body, Mapping) else None
-    asked = properties.get("accessPolicies") if isinstance(properties, Mapping) else None
-    if not isinstance(asked, Sequence):
-        return False
-    return all(isinstance(one, Mapping) and any(_covers(held, one) for held in vault.access_policies) for one in asked)
+    listed = properties.get("accessPolicies") if isinstance(properties, Mapping) else None
+    asked = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
+    if operation == "remove":
+        return not any(_touches(held, one) for one in asked for held in vault.access_policies)
+    return bool(asked) and all(any(_covers(held, one) for held in vault.access_policies) for one in asked)
+
+
+def _pairs(held: AccessPolicy, asked: Mapping[str, object]) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """(held, asked) for keys and secrets; empty when the policy is of somebody else."""
+    permissions = asked.get("permissions")
+    if not isinstance(permissions, Mapping) or key(held.object_id) != key(str(asked.get("objectId"))):
+        return []
+    wanted = (frozenset(str(one).casefold() for one in permissions.get(name) or ()) for name in ("keys", "secrets"))
+    return list(zip((held.keys, held.secrets), wanted, strict=True))
 
 
 def _covers(held: AccessPolicy, asked: Mapping[str, object]) -> bool:
-    permissions = asked.get("permissions")
-    if not isinstance(permissions, Mapping) or key(held.object_id) != key(str(asked.get("objectId"))):
-        return False
-    pairs = ((held.keys, permissions.get("keys") or ()), (held.secrets, permissions.get("secrets") or ()))
-    return all("all" in has or {str(one).casefold() for one in wanted} <= has for has, wanted in pairs)
+    pairs = _pairs(held, asked)
+    return bool(pairs) and all("all" in has or wanted <= has for has, wanted in pairs)
+
+
+def _touches(held: AccessPolicy, asked: Mapping[str, object]) -> bool:
+    return any(has & wanted for has, wanted in _pairs(held, asked))
 
 
 async def _lock(call: Call, read: BackupReader) -> tuple[bool, str]:
