@@ -195,6 +195,8 @@ class FakeSlack(LocalServer):
             body = await request.json()
         except ValueError:
             return web.json_response(SlackError("invalid_json").body(), status=HTTP_BAD_REQUEST)
+        if not isinstance(body, dict):
+            return web.json_response(SlackError("json_not_object").body(), status=HTTP_BAD_REQUEST)
         token = request.match_info["token"]
         if self._take_throttle("response_url"):
             return self._too_many(1)

@@ -1,5 +1,6 @@
 """The Web API methods of the simulated Slack: each takes the workspace and the arguments and returns the answer."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,22 +52,24 @@ class Context:
         if missing:
             raise SlackError("invalid_arguments", *(f"missing required field: {name}" for name in missing))
 
+    def number(self, name: str, default: float) -> float:
+        """Return a number that may have come as text; `invalid_<name>` if it is none."""
+        try:
+            return float(self.args.get(name) or default)
+        except (TypeError, ValueError):
+            raise SlackError(f"invalid_{name}") from None
+
     def flag(self, name: str) -> bool:
         """Return a boolean argument that may have come as text."""
         return str(self.args.get(name, "")).lower() in {"true", "1"}
 
     def view(self, *kinds: str) -> Json:
         """Return the checked `view` argument."""
-        self.need_view()
+        self.need("view")
         return slack_blocks.view(self.args["view"], *kinds)
 
-    def need_view(self) -> None:
-        """Refuse when there is no `view` argument."""
-        if not self.args.get("view"):
-            raise SlackError("invalid_arguments", "missing required field: view")
 
-
-def content(args: Json, *, need: bool = True) -> Json:
+def content(args: Json) -> Json:
     """Return text, blocks, attachments and metadata of a message as Slack would keep them, or Slack's error."""
     state: Json = {"text": str(args.get("text") or "")[:TEXT_LIMIT]}
     if args.get("blocks"):
@@ -78,7 +81,7 @@ def content(args: Json, *, need: bool = True) -> Json:
         state["attachments"] = attachments
     if args.get("metadata"):
         state["metadata"] = _metadata(args["metadata"])
-    if need and not (state["text"] or state.get("blocks") or state.get("attachments")):
+    if not (state["text"] or state.get("blocks") or state.get("attachments")):
         raise SlackError("no_text")
     return state
 
@@ -336,8 +339,7 @@ def open_conversation(context: Context) -> Json:
 
 
 def _page(context: Context, messages: list[SlackMessage]) -> Json:
-    limit = int(context.args.get("limit") or 100)
-    start = int(context.args.get("cursor") or 0)
+    limit, start = int(context.number("limit", 100)), int(context.number("cursor", 0))
     metadata = context.flag("include_all_metadata")
     chosen = messages[start : start + limit]
     more = start + limit < len(messages)
@@ -361,8 +363,8 @@ def _readable(context: Context) -> Channel:
 def history(context: Context) -> Json:
     """conversations.history: top-level messages, newest first, between `oldest` and `latest`."""
     channel = _readable(context)
-    oldest = float(context.args.get("oldest") or 0)
-    latest = float(context.args.get("latest") or "inf")
+    oldest = context.number("oldest", 0)
+    latest = context.number("latest", math.inf)
     inclusive = context.flag("inclusive")
     found = [
         message

@@ -220,7 +220,9 @@ class FakeTeams(LocalServer):
             try:
                 body = await request.json() if request.can_read_body else {}
             except ValueError:
-                return ConnectorError(400, "BadSyntax", "The body is not JSON.").response()
+                body = None
+            if not isinstance(body, dict):
+                return ConnectorError(400, "BadSyntax", "The body is not a JSON object.").response()
             token = request.headers.get("Authorization", "").removeprefix("Bearer ")
             args = {**request.match_info, **request.query, "body": body}
             self.calls.append(Call(name, args, self.now(), token, dict(request.headers)))
@@ -387,8 +389,11 @@ class FakeTeams(LocalServer):
 
     def _paged_members(self, request: web.Request, _body: Json) -> web.Response:
         everybody = self._conversation(request).members
-        size = min(500, max(1, int(request.query.get("pageSize") or 200)))
-        start = int(request.query.get("continuationToken") or 0)
+        try:
+            size = min(500, max(1, int(request.query.get("pageSize") or 200)))
+            start = int(request.query.get("continuationToken") or 0)
+        except ValueError:
+            raise ConnectorError(400, "BadArgument", "pageSize or continuationToken is no number.") from None
         page: Json = {"members": [member_json(person) for person in everybody[start : start + size]]}
         if start + size < len(everybody):
             page["continuationToken"] = str(start + size)

@@ -126,6 +126,9 @@ class StandIn:
         if not self._verifier.is_valid_request(body, dict(request.headers)):
             self.refused += 1
             return web.Response(status=401)
+        if request.content_type == "application/json":
+            self.payloads.append(json.loads(body))
+            return web.Response()
         form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
         payload: Json = json.loads(form["payload"]) if "payload" in form else form
         self.payloads.append(payload)
@@ -166,6 +169,8 @@ class StandIn:
 
     async def _click(self, payload: Json) -> None:
         action, user = payload["actions"][0]["action_id"], payload["user"]["id"]
+        if "channel" not in payload:
+            return
         channel, message = payload["channel"]["id"], payload.get("message", {})
         if action == "fix":
             await self._api.views_open(

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from simulator.chat_faults import BREAKAGES
 from simulator.chat_people import ANA, EVE, MAX
@@ -209,6 +210,27 @@ async def test_closing_a_modal(tab: Tab) -> None:
     await tab.post("/close", {"as": "U0MAX", "view": view.id})
     assert (await tab.seen())["view"] is None
     assert 404 == (await tab.post("/click", {"as": "U0MAX", "view": view.id, "action": "a"}))[0]
+
+
+async def test_mention_and_click_in_a_modal(tab: Tab) -> None:
+    """A line that begins with @backup is an app_mention; a button inside a modal is a click in that view."""
+    button = {"type": "button", "action_id": "look", "value": "v", "text": {"type": "plain_text", "text": "Look"}}
+    view = {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": "T"},
+        "blocks": [{"type": "actions", "elements": [button]}],
+    }
+    slack = tab.world.slack
+    api = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
+    await api.views_open(trigger_id=slack.space.new_trigger("U0MAX"), view=view)
+    shown = slack.views[0]
+
+    await tab.post("/type", {"as": "U0MAX", "text": "@Backup help"})
+    assert "@U0BOT help" in (await tab.entry("help"))["html"]
+    sent = await tab.post("/click", {"as": "U0MAX", "view": shown.id, "action": "look", "value": "v"})
+    assert (200, {}) == sent
+    assert ("view", shown.id) == tuple(tab.world.bot.payloads[-1]["container"].values())
+    assert "<button" in (await tab.seen())["view"]["html"]
 
 
 async def test_direct_messages_are_marked(tab: Tab) -> None:

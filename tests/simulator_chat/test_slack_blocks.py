@@ -205,3 +205,29 @@ def test_blocks_that_are_no_list(text: str) -> None:
     """Broken JSON, and JSON that is no list, have an error name of their own."""
     with pytest.raises(SlackError, match="invalid_blocks_format"):
         message_blocks(text)
+
+
+SHAPES: dict[str, Json] = {
+    "must provide a string": {"type": "header", "text": plain(7)},  # type: ignore[arg-type]
+    "must provide a bool": section(expand=1),
+    "must provide an array": {"type": "actions", "elements": {}},
+    "must provide an object": actions(button(confirm="sure?")),
+    "missing required field: text": {"type": "header"},
+    "no fewer than 1 items": {"type": "context", "elements": []},
+    "needs either options or option_groups": actions({"type": "static_select", "action_id": "s"}),
+    "unsupported type": {"type": "section", "text": "words"},
+}
+
+
+@pytest.mark.parametrize("words", SHAPES)
+def test_wrong_shapes(words: str) -> None:
+    """A part of a wrong type is refused in words that name the place."""
+    with pytest.raises(SlackError) as refused:
+        message_blocks([SHAPES[words]])
+
+    assert any(words in line and "json-pointer:/blocks/0" in line for line in refused.value.messages)
+
+
+def test_json_text_of_a_form_is_parsed() -> None:
+    """Blocks that came as a form field's text count like blocks."""
+    assert [{"type": "divider"}] == message_blocks('[{"type": "divider"}]')

@@ -270,3 +270,63 @@ async def test_conversations(slack: FakeSlack, client: AsyncWebClient) -> None:
     assert "channel_not_found" == await error_of(client.conversations_info(channel="C9"))
     assert "user_not_found" == await error_of(client.conversations_open(users="U9"))
     assert "not_in_channel" == await error_of(client.conversations_history(channel="C0PRIVATE"))
+
+
+async def test_metadata_and_attachments(slack: FakeSlack, client: AsyncWebClient) -> None:
+    """Metadata survives an update that brings none; attachments and metadata of a wrong shape are refused."""
+    metadata = {"event_type": "incident", "event_payload": {"id": "7"}}
+    attached = [{"fallback": "a", "text": "a"}]
+    ts = (await client.chat_postMessage(channel=BACKUP_CHANNEL, text="x", metadata=metadata, attachments=attached))[
+        "ts"
+    ]
+    await client.chat_update(channel=BACKUP_CHANNEL, ts=ts, text="y")
+
+    message = slack.messages[BACKUP_CHANNEL, ts]
+    assert attached == message.history[0]["attachments"]
+    assert metadata == message.state["metadata"]
+    broken = {"channel": BACKUP_CHANNEL, "text": "x", "metadata": {"event_type": "a", "event_payload": 1}}
+    assert "invalid_metadata_schema" == await error_of(client.api_call("chat.postMessage", json=broken))
+    wrong = {"channel": BACKUP_CHANNEL, "text": "x", "attachments": {}, "blocks": "["}
+    assert "invalid_blocks_format" == await error_of(client.api_call("chat.postMessage", json=wrong))
+    wrong = {"channel": BACKUP_CHANNEL, "text": "x", "attachments": {"a": 1}}
+    assert "invalid_attachments" == await error_of(client.api_call("chat.postMessage", json=wrong))
+
+
+async def test_channel_names_and_thread_links(client: AsyncWebClient) -> None:
+    """A channel may be posted to by name, and the permalink of a reply names its thread."""
+    root = (await client.chat_postMessage(channel="#backup", text="root"))["ts"]
+    reply = (await client.chat_postMessage(channel="backup", text="reply", thread_ts=root))["ts"]
+
+    link = (await client.chat_getPermalink(channel=BACKUP_CHANNEL, message_ts=reply))["permalink"]
+
+    assert link.endswith(f"?thread_ts={root}&cid={BACKUP_CHANNEL}")
+
+
+async def test_archived_messages_stay_as_they_are(slack: FakeSlack, client: AsyncWebClient) -> None:
+    """A message in a channel that was archived since cannot be updated."""
+    ts = (await client.chat_postMessage(channel=BACKUP_CHANNEL, text="x"))["ts"]
+    slack.space.channels[BACKUP_CHANNEL].archived = True
+
+    assert "is_archived" == await error_of(client.chat_update(channel=BACKUP_CHANNEL, ts=ts, text="y"))
+
+
+@pytest.mark.parametrize("name", ["limit", "cursor", "oldest", "latest"])
+async def test_numbers_that_are_none(client: AsyncWebClient, name: str) -> None:
+    """A limit, cursor or time that is no number is refused by its name."""
+    args = {"channel": BACKUP_CHANNEL, name: "x"}
+
+    assert f"invalid_{name}" == await error_of(client.api_call("conversations.history", params=args))
+
+
+async def test_views_by_external_id(slack: FakeSlack, client: AsyncWebClient) -> None:
+    """A view may be updated by the bot's own id for it, and by some id it must be."""
+    view = {**MODAL, "external_id": "mine"}
+    await client.views_open(trigger_id=slack.space.new_trigger("U0MAX"), view=view)
+
+    assert (await client.views_update(external_id="mine", view=view))["ok"]
+    assert "invalid_arguments" == await error_of(client.api_call("views.update", json={"view": view}))
+    assert "invalid_arguments" == await error_of(client.api_call("views.open", json={"trigger_id": "1.x"}))
+    several = {"users": ["U0MAX", "U0ANA"]}
+    assert "method_not_supported_for_channel_type" == await error_of(
+        client.api_call("conversations.open", json=several)
+    )

@@ -19,7 +19,7 @@ from simulator.senders import Forgery, SlackSender, sign
 from simulator.slack import FakeSlack
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-MODAL = {
+MODAL: dict[str, Any] = {
     "type": "modal",
     "callback_id": "why",
     "title": {"type": "plain_text", "text": "Why"},
@@ -207,6 +207,44 @@ async def test_submission_answers(slack: FakeSlack, mailbox: Mailbox) -> None:
         mailbox.answer = {}
         await sender.submit(MAX, shown, {})
         assert not shown.open
+
+
+async def test_clicks_in_a_modal_and_its_closing(slack: FakeSlack, mailbox: Mailbox) -> None:
+    """A click in a modal names the view; closing is told only to a bot that asked for it."""
+    client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
+    for wanted in (False, True):
+        view = {**MODAL, "blocks": [*MODAL["blocks"], *BUTTONS], "notify_on_close": wanted}
+        await client.views_open(trigger_id=slack.space.new_trigger("U0MAX"), view=view)
+    silent, told = slack.views
+    async with SlackSender(slack, mailbox.url, SECRET) as sender:
+        await sender.click_in_view(MAX, told, "ask")
+        assert ({"type": "view", "view_id": told.id}, "41") == (
+            mailbox.payload["container"],
+            mailbox.payload["actions"][0]["value"],
+        )
+        assert await sender.close_view(MAX, silent) is None
+        await sender.close_view(MAX, told)
+
+    assert ("view_closed", told.id) == (mailbox.payload["type"], mailbox.payload["view"]["id"])
+    assert not told.open
+
+
+async def test_clicks_found_by_value(slack: FakeSlack, mailbox: Mailbox) -> None:
+    """A click is matched by its value where its name is not that of a block, and is a plain button otherwise."""
+    message = slack.space.add(BACKUP_CHANNEL, {"text": "m", "blocks": BUTTONS})
+    async with SlackSender(slack, mailbox.url, SECRET) as sender:
+        found = [
+            sender.click_payload(MAX, message, name, value)["actions"][0]
+            for name, value in (("question", "41"), ("menu", "two"), ("ask", "42"), ("other", None))
+        ]
+        assert (await sender.mention(MAX, "in a thread", thread_ts=message.ts)).status == 200
+
+    assert [("button", "ask"), ("overflow", "more"), ("button", "ask"), ("button", "other")] == [
+        (action["type"], action["action_id"]) for action in found
+    ]
+    assert ["row", "row", "unknown", "unknown"] == [action["block_id"] for action in found]
+    assert "42" == found[2]["value"]
+    assert message.ts == json.loads(mailbox.body)["event"]["thread_ts"]
 
 
 @pytest.fixture

@@ -171,6 +171,17 @@ async def test_response_url_throttled(slack: FakeSlack) -> None:
     assert 0 == made.uses
 
 
+async def test_response_url_takes_objects_only(slack: FakeSlack) -> None:
+    """Broken JSON and a list are refused and count no use."""
+    made = slack.space.new_response_url("U0MAX", BACKUP_CHANNEL)
+    async with aiohttp.ClientSession() as http:
+        for body in (b"{", b"[]"):
+            async with http.post(slack.response_url(made), data=body) as answer:
+                assert 400 == answer.status
+
+    assert 0 == made.uses
+
+
 async def test_socket_mode_with_the_sdk(slack: FakeSlack) -> None:
     """slack_sdk's Socket Mode client connects, receives an envelope and acknowledges it."""
     web = AsyncWebClient(token=slack.app_token, base_url=slack.api_url)

@@ -167,6 +167,21 @@ async def test_members(bot: Bot) -> None:
     assert (404, "MemberNotFoundInConversation") == await bot.code("GET", f"{roster}/members/29:x")
 
 
+async def test_wrong_requests(bot: Bot) -> None:
+    """A body that is no object, a page size that is no number and a foreign tenant are refused."""
+    headers = {"Authorization": f"Bearer {bot.token}"}
+    url = f"{bot.teams.service_url}v3/conversations{GROUP}"
+    for body in (b"{", b"[]"):
+        async with bot.http.post(url, data=body, headers=headers) as answer:
+            assert 400 == answer.status
+    assert (400, "BadArgument") == await bot.code("GET", f"/{TEAMS_GROUP_CHAT}/pagedmembers?pageSize=x")
+    form = {"grant_type": "client_credentials", "client_id": APP_ID, "scope": BOT_SCOPE}
+    async with bot.http.post(bot.teams.token_url.replace("c0ffee00", "decaf000"), data=form) as answer:
+        assert "AADSTS90002" in (await answer.json())["error_description"]
+    # A thread that this run has not seen, but whose channel exists, takes replies.
+    assert 201 == (await bot.call("POST", f"/{TEAMS_CHANNEL};messageid=77/activities", HELLO))[0]
+
+
 async def test_targeted_messages(bot: Bot, teams: FakeTeams, hands: Hands) -> None:
     """A private message needs a recipient of the roster when sent, none when changed, and lives a day."""
     private = {**HELLO, "recipient": {"id": ANA.teams_id}}
