@@ -1,0 +1,185 @@
+"""How a vault and the fleet stand: exceptions first, the worst ten, then how to see the rest."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from adaptive_cards.card import (
+    Button,
+    Buttons,
+    Card,
+    Code,
+    Element,
+    Inline,
+    Note,
+    Severity,
+    Status,
+    Table,
+    Text,
+    spans,
+)
+from adaptive_cards.cards.words import ago, open_in_portal, plural, portal
+from adaptive_cards.identity import encode
+from domain.overview import FleetStatus, ItemState, ItemStatus, VaultStatus
+
+WORST = 10
+NAMES = 10
+SIGNS: Mapping[ItemState, tuple[str, str]] = {
+    ItemState.NEEDS_YOU: ("NEEDS YOU", "✖"),
+    ItemState.UNKNOWN: ("UNKNOWN", "?"),
+    ItemState.PENDING: ("PENDING", "○"),
+    ItemState.STOPPED: ("STOPPED", "–"),
+    ItemState.FINE: ("FINE", "✔"),
+}
+
+
+def counted(counts: Mapping[ItemState, int], unread: str = "") -> str:
+    """``196 fine, 3 need you, 1 could not be read``; what is none is left out, but for the fine ones."""
+    need = counts[ItemState.NEEDS_YOU]
+    parts = [f"{counts[ItemState.FINE]} fine"]
+    parts += [f"{need} {'needs' if need == 1 else 'need'} you"] if need else []
+    parts += [f"{counts[ItemState.UNKNOWN]} unknown"] if counts[ItemState.UNKNOWN] else []
+    parts += [f"{counts[ItemState.PENDING]} pending"] if counts[ItemState.PENDING] else []
+    parts += [f"{counts[ItemState.STOPPED]} stopped"] if counts[ItemState.STOPPED] else []
+    parts += [unread] if unread else []
+    return ", ".join(parts)
+
+
+def severity_of(items: Sequence[ItemStatus], *, blind: bool) -> Severity:
+    """A breach is critical, other trouble and blindness a warning; only when all is known to be well it is good."""
+    if any(one.breached and one.state is ItemState.NEEDS_YOU for one in items):
+        return "critical"
+    if blind or any(one.state is ItemState.NEEDS_YOU for one in items):
+        return "warning"
+    return "info" if any(one.state is ItemState.UNKNOWN for one in items) else "good"
+
+
+def diagnose_buttons(items: Sequence[ItemStatus], *last: Button) -> Buttons | None:
+    """A Diagnose button for each item, the first three seen, the others behind *More*; None without any button."""
+    buttons = [Button(f"Diagnose {one.name}", "diagnose.item", one.item_id) for one in items if _fits(one.item_id)]
+    return Buttons((*buttons, *last)) if buttons or last else None
+
+
+def _fits(value: str) -> bool:
+    """Whether a button can carry it: ids with long names in other scripts grow when they are encoded."""
+    try:
+        encode("diagnose.item", value)
+    except ValueError:
+        return False
+    return True
+
+
+def line(item: ItemStatus, now: datetime, *, with_vault: bool) -> Status:
+    """One item: name, why, error code, age of its newest point."""
+    word, sign = SIGNS[item.state]
+    parts: list[Inline] = [portal(item.name, item.item_id)]
+    if with_vault:
+        parts.append(f" in {item.vault_name}")
+    parts.append(f": {item.why}")
+    if item.error_code:
+        parts += [" (", Code(item.error_code), ")"]
+    if item.newest_point_at is not None:
+        last = "last good backup " if item.point_inferred else "newest point "
+        parts += [f" · {last}", ago(item.newest_point_at, now)]
+    return Status(word, sign, spans(*parts))
+
+
+def _jobs(failed: int | None, running: int | None, hint: str) -> list[Element]:
+    if failed is None or running is None:
+        return []
+    return [Text(spans(f"Jobs: {failed} failed in the last 24 h, {running} running. ", Code(hint)), subtle=True)]
+
+
+def vault(status: VaultStatus, now: datetime, *, simulated: bool) -> Card:
+    """One vault."""
+    name = status.vault_name
+    if status.unread:
+        return Card(
+            summary=f"{name} could not be read",
+            elements=(Text(status.unread), Buttons((open_in_portal(status.vault_id),))),
+            severity="warning",
+            simulated=simulated,
+        )
+    shown = status.exceptions[:WORST]
+    elements: list[Element] = [line(one, now, with_vault=False) for one in shown]
+    rest = len(status.exceptions) - len(shown)
+    if rest:
+        elements.append(Text(spans(f"… {rest} more; all items: ", Code(f"/backup rpo {name}"))))
+    elements += [Status("UNKNOWN", "?", note) for note in status.notes]
+    quiet = [one for one in status.items if one.state in {ItemState.STOPPED, ItemState.PENDING}]
+    elements += [line(one, now, with_vault=False) for one in quiet[:NAMES]]
+    if len(quiet) > NAMES:
+        elements.append(Note(f"… {len(quiet) - NAMES} more are stopped or pending"))
+    fine = [one.name for one in status.items if one.state is ItemState.FINE]
+    if fine:
+        more = f" and {len(fine) - NAMES} more" if len(fine) > NAMES else ""
+        elements.append(Text(f"Fine: {', '.join(fine[:NAMES])}{more}.", subtle=True))
+    elements += _jobs(status.jobs_failed, status.jobs_running, f"/backup jobs {name}")
+    buttons = diagnose_buttons(shown, open_in_portal(status.vault_id))
+    elements += [buttons] if buttons else []
+    elements.append(Note("From Azure's lists; Diagnose reads the recovery points themselves."))
+    summary = f"{name}: {counted(status.counts)}" if status.items else f"{name} protects nothing"
+    return Card(
+        summary=summary,
+        elements=tuple(elements),
+        severity=severity_of(status.items, blind=bool(status.notes)) if status.items else "info",
+        simulated=simulated,
+    )
+
+
+def fleet(status: FleetStatus, now: datetime, *, simulated: bool) -> Card:
+    """Every vault."""
+    unread = [f"{plural(len(status.unread_vaults), 'vault')} could not be read"] if status.unread_vaults else []
+    if status.unread_subscriptions:
+        unread.append(f"{plural(len(status.unread_subscriptions), 'subscription')} could not be read")
+    shown = status.exceptions[:WORST]
+    elements: list[Element] = [line(one, now, with_vault=True) for one in shown]
+    rest = len(status.exceptions) - len(shown)
+    if rest:
+        elements.append(Text(f"… {rest} more, by vault:"))
+    elements += [_blind(one.vault_name, one.unread) for one in status.unread_vaults]
+    elements += [_blind(f"subscription {one.subscription}", one.why) for one in status.unread_subscriptions]
+    elements += [_blind(one.vault_name, note) for one in status.vaults for note in one.notes]
+    troubled = [one for one in status.vaults if one.exceptions]
+    if troubled and len(status.vaults) > 1:
+        elements.append(_by_vault(troubled))
+    failed = sum(one.jobs_failed or 0 for one in status.vaults)
+    running = sum(one.jobs_running or 0 for one in status.vaults)
+    elements += _jobs(failed, running, "/backup jobs <vault>")
+    elements.append(Text(spans("One vault: ", Code("/backup status <vault>")), subtle=True))
+    buttons = diagnose_buttons(shown)
+    elements += [buttons] if buttons else []
+    elements.append(Note("From Azure's lists; Diagnose reads the recovery points themselves."))
+    blind = bool(unread) or any(one.notes for one in status.vaults)
+    if not status.vaults and not unread:
+        return Card(
+            summary="The bot sees no vault at all",
+            elements=(Text("Check which subscriptions its identity may read: backupbot doctor tells."),),
+            severity="warning",
+            simulated=simulated,
+        )
+    return Card(
+        summary=f"{plural(len(status.vaults), 'vault')}: {counted(status.counts, ', '.join(unread))}",
+        elements=tuple(elements),
+        severity=severity_of(status.items, blind=blind),
+        simulated=simulated,
+    )
+
+
+def _blind(name: str, why: str) -> Status:
+    return Status("COULD NOT READ", "?", f"{name}: {why}")
+
+
+def _by_vault(vaults: Sequence[VaultStatus]) -> Table:
+    ordered = sorted(vaults, key=lambda one: (-one.counts[ItemState.NEEDS_YOU], one.vault_name.casefold()))
+    rows = tuple(
+        (
+            portal(one.vault_name, one.vault_id),
+            str(one.counts[ItemState.NEEDS_YOU]),
+            str(one.counts[ItemState.UNKNOWN]),
+            str(one.counts[ItemState.FINE]),
+        )
+        for one in ordered[:WORST]
+    )
+    left_out = len(ordered) - len(rows)
+    caption = "Vaults with exceptions" + (f" (the first {len(rows)} of {len(ordered)})" if left_out else "")
+    return Table(("Vault", "Need you", "Unknown", "Fine"), rows, caption)
