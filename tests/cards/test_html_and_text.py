@@ -158,6 +158,38 @@ def test_a_form_is_drawn() -> None:
     assert text.render_form(Form("t", (Text("x"),), "calls", submit="")) == "t\nx\n"
 
 
+def test_quotes_and_ampersands_stay_within_their_attributes() -> None:
+    """A name with quotes ends no attribute: of cards, buttons, questions, links, fields and options."""
+    odd = '" onclick="x&y\''
+    card = Card(
+        "a",
+        (
+            Buttons((Button("b", "act", odd, confirm=Confirm(odd, odd)),)),
+            Text(Link("l", "https://x.example/?a=b&lt=c&quot;")),
+        ),
+        key=odd,
+    )
+    drawn = html.render(card)
+    assert '<a class="link" href="https://x.example/?a=b&amp;lt=c&amp;quot;" target' in drawn
+    page = Page(drawn)
+    assert {name for _, name, _ in page.attributes} == {
+        *("class", "data-key", "role", "aria-label", "type", "data-action", "data-value", "data-payload"),
+        *("data-confirm", "href", "target", "rel"),
+    }
+    assert (page.values("data-key"), page.values("data-value")) == ([odd], [odd])
+    assert page.values("data-confirm") == [f"{odd} {odd}"]
+    form = Form(
+        odd,
+        (TextInput("i", "l", placeholder=odd, value=odd), Choice("c", "l", (Option("o", odd),), value=odd)),
+        "act",
+        odd,
+    )
+    page = Page(html.render_form(form))
+    assert "onclick" not in {name for _, name, _ in page.attributes}
+    assert (page.values("value"), page.values("placeholder")) == ([odd, odd], [odd])
+    assert (page.values("data-value"), page.values("aria-label")) == ([odd], [odd])
+
+
 def test_long_lines_are_folded_and_wide_tables_become_lists() -> None:
     """Words are never broken, so that addresses stay whole."""
     card = Card("a", (Bullets(("word " * 8,)), Table(("Item", "Where"), (("vm-1", "x" * 30),), caption="All")))
