@@ -122,6 +122,40 @@ def error_text(job: Job) -> str:
     return " ".join(error.text for error in job.errors if error.text)
 
 
+def recommendations(job: Job) -> tuple[str, ...]:
+    """What Azure recommends for a failed job, verbatim and without repeats."""
+    return tuple(dict.fromkeys(one for error in job.errors for one in error.recommendations))
+
+
+def failed_phase(job: Job) -> str:
+    """The phase in which a job failed, or else the one it was in; "" when its tasks are not known."""
+    for status in ("Failed", "InProgress"):
+        for task in job.tasks:
+            if task.status == status:
+                return task.name
+    return ""
+
+
+def progress_text(job: Job) -> str:
+    """How far a running job is, so that two looks at it can be compared: its percentage and the state of each phase."""
+    tasks = ", ".join(f"{task.name}: {task.status}" for task in job.tasks)
+    return f"{job.progress_percent if job.progress_percent is not None else '?'} % ({tasks or 'no phases'})"
+
+
+def code_facts(known: ErrorCode | None) -> dict[str, str]:
+    """What the table of error codes adds to the facts of a failed job: family, name, whether it passes by itself."""
+    if known is None:
+        return {"known": "no"}
+    return {
+        "known": "yes",
+        "error_name": known.name,
+        "family": known.family,
+        "transient": "yes" if known.transient else "no",
+        "code_fixes": " ".join(known.fixes),
+        "confirmed_by": " ".join(known.checks),
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackupHistory:
     """The item's backups as its jobs tell them.
@@ -155,7 +189,7 @@ async def backup_history(context: Context) -> BackupHistory:
         return BackupHistory()
     if not newest.failed:
         return BackupHistory(newest=newest)
-    newest = await _detailed(context, newest)
+    newest = await detailed(context, newest)
     code, text = code_of(newest) or item.last_error_code, error_text(newest)
     return BackupHistory(
         newest=newest,
@@ -166,7 +200,7 @@ async def backup_history(context: Context) -> BackupHistory:
     )
 
 
-async def _detailed(context: Context, job: Job) -> Job:
+async def detailed(context: Context, job: Job) -> Job:
     """The job itself, because the list leaves details out; as listed when the job has gone meanwhile."""
     if job.detailed:
         return job
@@ -220,7 +254,7 @@ async def restore_trouble(context: Context) -> Job | None:
     """The item's failed restore that still matters: of the last week, with no successful one after it; with details."""
     item = subject(context)
     if context.failed_job is not None and context.failed_job.is_restore:
-        return await _detailed(context, context.failed_job)
+        return await detailed(context, context.failed_job)
     failed = [job for job in await failed_jobs(context) if job.is_restore and is_of(job, item)]
     newest = next(iter(_merged([failed])), None)
     if newest is None or newest.started_at is None:
@@ -235,7 +269,7 @@ async def restore_trouble(context: Context) -> Job | None:
     ]
     if any(job.status in {"Completed", "CompletedWithWarnings"} for job in later):
         return None
-    return await _detailed(context, newest)
+    return await detailed(context, newest)
 
 
 async def backup_code(context: Context) -> ErrorCode | None:

@@ -88,7 +88,9 @@ async def find_item(read: BackupReader, item: str, vault: str = "") -> tuple[Vau
         return chosen[0]
     place = f" in {vault}" if vault else ""
     if chosen:
-        candidates = [f"{of.id.name} {one.id.container}/{one.name} ({one.workload.words})" for of, one in chosen[:SHOWN]]
+        candidates = [
+            f"{of.id.name} {one.id.container}/{one.name} ({one.workload.words})" for of, one in chosen[:SHOWN]
+        ]
         raise Ambiguous(f"There are {len(chosen)} items named {wanted}{place}; say which one.", candidates=candidates)
     close = nearest(wanted, {one.name for _, one in listed})
     hint = f" Did you mean {' or '.join(close)}?" if close else ""

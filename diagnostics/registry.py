@@ -67,6 +67,8 @@ class Context:
     target: RestoreTarget = field(default_factory=RestoreTarget)
     failed_job: Job | None = None
     """The job an alert spoke of, when there is one."""
+    restoring: bool = False
+    """Whether somebody asks about a restore to come, as ``check-restore`` does; the runner sets it."""
 
 
 @dataclass(frozen=True, kw_only=True)

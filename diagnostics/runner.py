@@ -125,7 +125,12 @@ async def diagnose(
     Raises:
         NotFound: ``only`` names a check that does not exist.
     """
-    context = replace(context, read=once(context.read), clock=_StoppedClock(context.clock))
+    context = replace(
+        context,
+        read=once(context.read),
+        clock=_StoppedClock(context.clock),
+        restoring=context.restoring or restore is True or context.target != RestoreTarget(),
+    )
     began = context.clock.monotonic()
     chosen, late = _choose(context, checks, only, restore=restore)
     run = _Run(context=context, each_s=min(each_s, limit_s), on_finding=on_finding, on_bug=on_bug)
@@ -179,7 +184,7 @@ def _choose(
 
 
 def _restore_is_meant(context: Context) -> bool:
-    return context.target != RestoreTarget() or (context.failed_job is not None and context.failed_job.is_restore)
+    return context.restoring or (context.failed_job is not None and context.failed_job.is_restore)
 
 
 def _misfit(check: Check, context: Context) -> str:

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from diagnostics.history import BackupHistory, backup_history, explain, running_jobs, subject
+from diagnostics.history import (
+    BackupHistory,
+    backup_history,
+    code_facts,
+    explain,
+    failed_phase,
+    recommendations,
+    running_jobs,
+    subject,
+)
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting, try_again
 from diagnostics.verdicts import Verdicts, ago
@@ -107,8 +116,8 @@ def _failed(
         "error_code": history.code or None,
         "error_text": history.text[:_SHOWN] or None,
         "failed_in_a_row": history.in_row,
-        "recommendations": list(_recommendations(job)),
-        "failed_phase": _failed_phase(job) or None,
+        "recommendations": list(recommendations(job)),
+        "failed_phase": failed_phase(job) or None,
     }
     if known:
         evidence |= {"meaning": known.meaning, "remedy": known.remedy, "documentation": known.documentation}
@@ -120,25 +129,10 @@ def _failed(
             **facts,
             "error_code": history.code,
             "failed_in_a_row": str(history.in_row),
-            **code_facts(history),
+            **code_facts(history.known),
         },
         suggests=fixes,
     )
-
-
-def code_facts(history: BackupHistory) -> dict[str, str]:
-    """What the table of error codes adds to the facts: family, canonical name, whether it passes by itself."""
-    known = history.known
-    if known is None:
-        return {"known": "no"}
-    return {
-        "known": "yes",
-        "error_name": known.name,
-        "family": known.family,
-        "transient": "yes" if known.transient else "no",
-        "code_fixes": " ".join(known.fixes),
-        "confirmed_by": " ".join(known.checks),
-    }
 
 
 @dataclass(frozen=True)
@@ -190,7 +184,7 @@ def _by_item(
         return say.bad(
             f"The item says that its last backup failed {age} with {history.code or 'no error code'}: {meaning}{also}",
             evidence=evidence,
-            facts={**facts, "error_code": history.code, **code_facts(history)},
+            facts={**facts, "error_code": history.code, **code_facts(history.known)},
             suggests=fitting(history.known.fixes if history.known else (), item.workload)
             or (try_again(item.workload),),
         )
@@ -206,20 +200,9 @@ def _by_item(
 
 def _verbatim(history: BackupHistory, job: Job) -> str:
     """An unknown error in Azure's own words, because a guess would mislead."""
-    advice = " ".join(_recommendations(job))
+    advice = " ".join(recommendations(job))
     text = history.text or "Azure gives no reason."
     return f"{text[:_SHOWN]} Azure recommends: {advice[:_SHOWN]}" if advice else text[:_SHOWN]
-
-
-def _recommendations(job: Job) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for error in job.errors for one in error.recommendations))
-
-
-def _failed_phase(job: Job) -> str:
-    for task in job.tasks:
-        if task.status == "Failed":
-            return task.name
-    return next((task.name for task in job.tasks if task.status == "InProgress"), "")
 
 
 def _also(running: Job | None, now: datetime) -> str:

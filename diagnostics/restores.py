@@ -1,0 +1,128 @@
+"""What a restore wants: asked for by a person, or read from the job that failed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from diagnostics.error_codes import ErrorCode
+from diagnostics.history import code_of, error_text, explain, restore_trouble, subject
+from diagnostics.registry import Context
+from domain.arm import name_of, resource_group_id, resource_group_of, subscription_of
+from domain.backup import Job
+from domain.errors import GatewayError
+
+STORAGE_API: Final = "2023-05-01"
+_DISKS_ONLY: Final = "recover disks"
+_ACCOUNT: Final = "Target Storage Account Name"
+_GROUP: Final = "Target resource group"
+_IDENTITY_CODES: Final = ("managedidentity", "msi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """A restore that is meant or has failed.
+
+    ``region`` is where it goes, normalised; ``account`` a storage account's name, or its ARM id when ``account`` starts with
+    a slash; ``group_id`` the resource group that it fills; "" where nobody said. ``job`` and ``known`` tell of the failure.
+    """
+
+    region: str
+    vault_region: str
+    subscription: str
+    size: str = ""
+    account: str = ""
+    group_id: str = ""
+    disks_only: bool = False
+    job: Job | None = None
+    known: ErrorCode | None = None
+    asked: bool = False
+
+    @property
+    def crosses_regions(self) -> bool:
+        """Whether it leaves the vault's own region."""
+        return self.region != self.vault_region or (
+            self.job is not None and self.job.operation.casefold().startswith("crossregion")
+        )
+
+    @property
+    def uses_identity(self) -> bool:
+        """Whether the failed job restored with the vault's own identity, as far as it tells."""
+        if self.job is None:
+            return False
+        told = " ".join((code_of(self.job), error_text(self.job), *self.job.details)).casefold().replace(" ", "")
+        return any(mark in told for mark in _IDENTITY_CODES)
+
+
+def region(name: str) -> str:
+    """A region's name in the form that compares: "West Europe" is ``westeurope``."""
+    return name.casefold().replace(" ", "")
+
+
+async def wanted_restore(context: Context) -> Restore | None:
+    """The restore that somebody asks about, or the item's failed one that still matters; None without either."""
+    item = subject(context)
+    job = await restore_trouble(context)
+    if job is None and not context.restoring:
+        return None
+    target = context.target
+    details: Mapping[str, str] = job.details if job is not None and not context.restoring else {}
+    home = region(context.vault.location)
+    subscription = subscription_of(item.source_id) or item.id.vault.subscription
+    group = target.resource_group or details.get(_GROUP, "")
+    return Restore(
+        region=region(target.region) or home,
+        vault_region=home,
+        subscription=subscription,
+        size=target.vm_size or await _size(context),
+        account=target.storage_account or details.get(_ACCOUNT, ""),
+        group_id=f"/subscriptions/{subscription}/resourceGroups/{group}" if group else "",
+        disks_only=not target.vm_size and details.get("Job Type", "").casefold() == _DISKS_ONLY,
+        job=job,
+        known=explain(code_of(job), error_text(job), item.workload) if job is not None else None,
+        asked=context.restoring,
+    )
+
+
+async def _size(context: Context) -> str:
+    """The VM's size; "" when there is no VM to ask, which another check says."""
+    vm_id = subject(context).source_id
+    if "/virtualmachines/" not in vm_id.casefold():
+        return ""
+    try:
+        return (await context.read.virtual_machine(vm_id)).size
+    except GatewayError:
+        return ""
+
+
+async def storage_account(context: Context, restore: Restore) -> Mapping[str, object] | None:
+    """The body of the staging account; None when no account of that name is in the subscription.
+
+    Jobs name the account without its group, so the subscription's accounts are listed then.
+    """
+    if restore.account.startswith("/"):
+        return await context.read.resource(restore.account, STORAGE_API)
+    path = f"/subscriptions/{restore.subscription}/providers/Microsoft.Storage/storageAccounts"
+    for body in await context.read.resources(path, STORAGE_API):
+        if str(body.get("name", "")).casefold() == restore.account.casefold():
+            return body
+    return None
+
+
+def target_group_id(context: Context, restore: Restore) -> str:
+    """The resource group that the restore fills: the one that was named, else the source's own."""
+    return restore.group_id or (
+        resource_group_id(subject(context).source_id) if resource_group_of(subject(context).source_id) else ""
+    )
+
+
+def text_at(body: Mapping[str, object], *path: str) -> str:
+    """A text inside a plain body, "" where it is not."""
+    value: object = body
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def short_name(account: str) -> str:
+    """The account's own name."""
+    return name_of(account) if account.startswith("/") else account
