@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from simulator.chat_people import Person
 from simulator.chat_wire import Json
-from simulator.slack_state import interactive_elements
+from simulator.slack_state import BOT_USER, interactive_elements
 
 _MARKED = re.compile(r"<([^<>]+)>")
 _MANY = {"checkboxes": "selected_options", "multi_static_select": "selected_options"}
@@ -27,7 +27,8 @@ def plain_text(text: str, people: Mapping[str, Person]) -> str:
         target, _, label = match[1].partition("|")
         if target.startswith("@"):
             person = people.get(target[1:])
-            return "@" + (person.name if person else label or target[1:])
+            known = "Backup" if target[1:] == BOT_USER else label or target[1:]
+            return "@" + (person.name if person else known)
         if target.startswith("!date^"):
             return label
         if target.startswith("!"):

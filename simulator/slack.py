@@ -10,7 +10,8 @@ from aiohttp import WSMsgType, web
 
 from simulator.chat_people import CAST, Person
 from simulator.chat_wire import Call, Json, LocalServer, Windows, retry_after_header
-from simulator.slack_methods import ALL_SCOPES, METHODS, Context, content
+from simulator.slack_context import Context
+from simulator.slack_methods import ALL_SCOPES, METHODS, content
 from simulator.slack_state import (
     BOT_USER,
     HTTP_BAD_REQUEST,

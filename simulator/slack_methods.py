@@ -1,11 +1,11 @@
-"""The Web API methods of the simulated Slack: each takes the workspace and the arguments and returns the answer."""
+"""The Web API methods of the simulated Slack that write, and the table of all methods."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator import slack_blocks
+from simulator import slack_blocks, slack_reads
 from simulator.chat_wire import Json
+from simulator.slack_context import Context
 from simulator.slack_state import (
     APP_ID,
     BOT_ID,
@@ -15,7 +15,6 @@ from simulator.slack_state import (
     SlackError,
     SlackMessage,
     Workspace,
-    user_json,
     with_ids,
 )
 
@@ -35,38 +34,6 @@ ALL_SCOPES = frozenset(
         "users:read.email",
     }
 )
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a method works on: the workspace, the arguments, the token's scopes, the server's origin."""
-
-    space: Workspace
-    args: Json
-    scopes: frozenset[str]
-    origin: str
-
-    def need(self, *names: str) -> None:
-        """Refuse with `invalid_arguments` when one of the arguments is missing."""
-        missing = [name for name in names if not self.args.get(name)]
-        if missing:
-            raise SlackError("invalid_arguments", *(f"missing required field: {name}" for name in missing))
-
-    def number(self, name: str, default: float) -> float:
-        """Return a number that may have come as text; `invalid_<name>` if it is none."""
-        try:
-            return float(self.args.get(name) or default)
-        except (TypeError, ValueError):
-            raise SlackError(f"invalid_{name}") from None
-
-    def flag(self, name: str) -> bool:
-        """Return a boolean argument that may have come as text."""
-        return str(self.args.get(name, "")).lower() in {"true", "1"}
-
-    def view(self, *kinds: str) -> Json:
-        """Return the checked `view` argument."""
-        self.need("view")
-        return slack_blocks.view(self.args["view"], *kinds)
 
 
 def content(args: Json) -> Json:
@@ -264,129 +231,6 @@ def publish_view(context: Context) -> Json:
     return _show(context.space, shown, view)
 
 
-def user_info(context: Context) -> Json:
-    """users.info: the account; its e-mail only with the scope for it."""
-    context.need("user")
-    person = context.space.people.get(str(context.args["user"]))
-    if person is None:
-        raise SlackError("user_not_found")
-    return {"user": user_json(person, with_email="users:read.email" in context.scopes)}
-
-
-def user_by_email(context: Context) -> Json:
-    """users.lookupByEmail: an active account of that address."""
-    context.need("email")
-    wanted = str(context.args["email"]).lower()
-    for person in context.space.people.values():
-        if person.email.lower() == wanted and not person.deleted and not person.is_bot:
-            return {"user": user_json(person)}
-    raise SlackError("users_not_found")
-
-
-def group_members(context: Context) -> Json:
-    """usergroups.users.list: the ids of a group's members."""
-    context.need("usergroup")
-    members = context.space.groups.get(str(context.args["usergroup"]))
-    if members is None:
-        raise SlackError("no_such_subteam")
-    return {"users": list(members)}
-
-
-def groups(context: Context) -> Json:
-    """usergroups.list: every group with its handle."""
-    return {
-        "usergroups": [
-            {"id": key, "handle": key.lower(), "name": key, "user_count": len(members)}
-            for key, members in context.space.groups.items()
-        ]
-    }
-
-
-def channel_json(channel: Channel) -> Json:
-    """Return Slack's conversation object."""
-    return {
-        "id": channel.id,
-        "name": channel.name,
-        "is_channel": not channel.im,
-        "is_im": channel.im,
-        "is_archived": channel.archived,
-        "is_member": BOT_USER in channel.members,
-        "is_ext_shared": channel.ext_shared,
-        "is_shared": channel.ext_shared,
-        "is_private": channel.name == "private",
-    }
-
-
-def channel_info(context: Context) -> Json:
-    """conversations.info: one conversation by id."""
-    context.need("channel")
-    channel = context.space.channels.get(str(context.args["channel"]))
-    if channel is None:
-        raise SlackError("channel_not_found")
-    return {"channel": channel_json(channel)}
-
-
-def open_conversation(context: Context) -> Json:
-    """conversations.open: the direct conversation with one user."""
-    context.need("users")
-    users = context.args["users"]
-    names = users if isinstance(users, list) else str(users).split(",")
-    if len(names) != 1:
-        raise SlackError("method_not_supported_for_channel_type")
-    if names[0] not in context.space.people:
-        raise SlackError("user_not_found")
-    return {"channel": {"id": context.space.direct_channel(names[0]).id}}
-
-
-def _page(context: Context, messages: list[SlackMessage]) -> Json:
-    limit, start = int(context.number("limit", 100)), int(context.number("cursor", 0))
-    metadata = context.flag("include_all_metadata")
-    chosen = messages[start : start + limit]
-    more = start + limit < len(messages)
-    return {
-        "messages": [message.as_json(metadata=metadata) for message in chosen],
-        "has_more": more,
-        "response_metadata": {"next_cursor": str(start + limit) if more else ""},
-    }
-
-
-def _readable(context: Context) -> Channel:
-    context.need("channel")
-    channel = context.space.channels.get(str(context.args["channel"]))
-    if channel is None:
-        raise SlackError("channel_not_found")
-    if BOT_USER not in channel.members:
-        raise SlackError("not_in_channel")
-    return channel
-
-
-def history(context: Context) -> Json:
-    """conversations.history: top-level messages, newest first, between `oldest` and `latest`."""
-    channel = _readable(context)
-    oldest = context.number("oldest", 0)
-    latest = context.number("latest", math.inf)
-    inclusive = context.flag("inclusive")
-    found = [
-        message
-        for message in context.space.messages.values()
-        if message.channel == channel.id
-        and not message.deleted
-        and message.thread_ts is None
-        and (oldest < float(message.ts) < latest or (inclusive and float(message.ts) in {oldest, latest}))
-    ]
-    return _page(context, sorted(found, key=lambda message: float(message.ts), reverse=True))
-
-
-def replies(context: Context) -> Json:
-    """conversations.replies: a thread, its first message first."""
-    context.need("ts")
-    channel = _readable(context)
-    found = context.space.replies(channel.id, str(context.args["ts"]))
-    if not found:
-        raise SlackError("thread_not_found")
-    return _page(context, found)
-
-
 @dataclass(frozen=True)
 class Method:
     """How a method runs, how often a minute it may (its tier), and the scope it asks for."""
@@ -407,12 +251,12 @@ METHODS: dict[str, Method] = {
     "views.open": Method(open_view, 100),
     "views.update": Method(update_view, 100),
     "views.publish": Method(publish_view, 100),
-    "users.info": Method(user_info, 100, "users:read"),
-    "users.lookupByEmail": Method(user_by_email, 50, "users:read.email"),
-    "usergroups.users.list": Method(group_members, 20, "usergroups:read"),
-    "usergroups.list": Method(groups, 20, "usergroups:read"),
-    "conversations.info": Method(channel_info, 50, "channels:read"),
-    "conversations.open": Method(open_conversation, 50, "im:write"),
-    "conversations.history": Method(history, 50, "channels:history"),
-    "conversations.replies": Method(replies, 50, "channels:history"),
+    "users.info": Method(slack_reads.user_info, 100, "users:read"),
+    "users.lookupByEmail": Method(slack_reads.user_by_email, 50, "users:read.email"),
+    "usergroups.users.list": Method(slack_reads.group_members, 20, "usergroups:read"),
+    "usergroups.list": Method(slack_reads.groups, 20, "usergroups:read"),
+    "conversations.info": Method(slack_reads.channel_info, 50, "channels:read"),
+    "conversations.open": Method(slack_reads.open_conversation, 50, "im:write"),
+    "conversations.history": Method(slack_reads.history, 50, "channels:history"),
+    "conversations.replies": Method(slack_reads.replies, 50, "channels:history"),
 }

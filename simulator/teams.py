@@ -4,7 +4,6 @@ import itertools
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 
 import jwt
 from aiohttp import web
@@ -13,6 +12,7 @@ from simulator.chat_people import CAST, TEAMS_CHANNEL, TEAMS_GROUP_CHAT, TENANT_
 from simulator.chat_wire import Call, Json, LocalServer, Windows, retry_after_header
 from simulator.teams_cards import activity_problems, advice, utf16_size
 from simulator.teams_issuer import TOKEN_LIFE_S, Issuer
+from simulator.teams_state import ConnectorError, Conversation, TeamsMessage, member_json
 
 BOT_SCOPE = "https://api.botframework.com/.default"
 BOT_AUDIENCE = "https://api.botframework.com"
@@ -22,73 +22,6 @@ TARGETED_LIFE_S = 24 * 3600
 # Per bot and thread; learn.microsoft.com, "Optimize your bot with rate limiting in Teams".
 SEND_RULES = ((7, 1.0), (8, 2.0), (60, 30.0), (1800, 3600.0))
 MEMBER_RULES = ((14, 1.0), (16, 2.0), (120, 30.0), (3600, 3600.0))
-
-
-class ConnectorError(Exception):
-    """A refusal of the connector: HTTP status, error code and sentence."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-    def response(self) -> web.Response:
-        """Return the answer in the connector's shape."""
-        return web.json_response({"error": {"code": self.code, "message": str(self)}}, status=self.status)
-
-
-@dataclass
-class Conversation:
-    """A personal chat, group chat, channel or one of its threads (`root`: the channel's id)."""
-
-    id: str
-    kind: str
-    members: list[Person]
-    root: str | None = None
-    blocked: bool = False
-
-
-@dataclass
-class TeamsMessage:
-    """An activity that the bot sent, with all its states; `targeted_to` is set for a private one in a group."""
-
-    conversation: str
-    id: str
-    activity: Json
-    at: float
-    reply_to: str | None = None
-    targeted_to: str | None = None
-    history: list[Json] = field(default_factory=list)
-    deleted: bool = False
-
-    @property
-    def text(self) -> str:
-        """The latest text."""
-        return str(self.activity.get("text") or "")
-
-    @property
-    def card(self) -> Json:
-        """The content of the first attachment, empty when there is none."""
-        attachments = self.activity.get("attachments") or [{}]
-        content: Json = attachments[0].get("content") or {}
-        return content
-
-
-def member_json(person: Person) -> Json:
-    """Return a roster entry as the connector gives it."""
-    given, _, surname = person.name.partition(" ")
-    return {
-        "id": person.teams_id,
-        "name": person.name,
-        "givenName": given,
-        "surname": surname,
-        "objectId": person.aad_id,
-        "aadObjectId": person.aad_id,
-        "email": person.email,
-        "userPrincipalName": person.email,
-        "tenantId": person.tenant_id,
-        "userRole": "guest" if person.restricted else "user",
-    }
 
 
 class FakeTeams(LocalServer):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from simulator.chat_people import TEAMS_CHANNEL, TEAMS_GROUP_CHAT, TENANT_ID, Person
 from simulator.chat_wire import Json
 from simulator.slack_sender import Reply, Sender
-from simulator.teams import Conversation, FakeTeams, TeamsMessage
+from simulator.teams import FakeTeams
+from simulator.teams_state import Conversation, TeamsMessage
 
 BOT_NAME = "Backup"
 

@@ -226,7 +226,7 @@ async def test_mention_and_click_in_a_modal(tab: Tab) -> None:
     shown = slack.views[0]
 
     await tab.post("/type", {"as": "U0MAX", "text": "@Backup help"})
-    assert "@U0BOT help" in (await tab.entry("help"))["html"]
+    assert "@Backup help" in (await tab.entry("help"))["html"]
     sent = await tab.post("/click", {"as": "U0MAX", "view": shown.id, "action": "look", "value": "v"})
     assert (200, {}) == sent
     assert ("view", shown.id) == tuple(tab.world.bot.payloads[-1]["container"].values())
