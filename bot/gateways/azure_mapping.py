@@ -128,7 +128,7 @@ def to_recovery_points(body: Wire) -> list[RecoveryPoint]:
     ranges = rows(properties, "timeRanges")
     at = moment(properties, "recoveryPointTime", "recoveryPointTimeInUTC")
     ends = [end for one in ranges if (end := moment(one, "endTime"))] or ([at] if at else [])
-    if not ends:
+    if not ends and "timeRanges" not in properties:  # a database without logs has an entry for them without ranges
         surprise("recoveryPointTime", None)
     return [
         RecoveryPoint(
