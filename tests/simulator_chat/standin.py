@@ -163,7 +163,7 @@ class StandIn:
             {"type": "header", "text": plain(DIAGNOSIS[:150])},
             section("Likely cause: the backup service may not read kv-erp-01 (confidence: high)."),
             section("Next step: grant access, then run the backup again. Nobody has this yet."),
-            buttons(("take", "7", "I have it"), ("fix", "7", "Grant access and back up")),
+            buttons(("take", "6", "I have it"), ("fix", "7", "Grant access and back up")),
         ]
         await self._api.chat_postMessage(channel=form["channel_id"], text=DIAGNOSIS, blocks=blocks)
 

@@ -231,6 +231,47 @@ async def test_a_newcomers_first_minutes(browser: webdriver.Chrome) -> None:
         assert (0, 1, 1) == (world.bot.refused, len(world.faults), world.cleared)
 
 
+OWN_FORM = """
+<form data-action="request" data-value="7"><h3>Request this fix</h3><p>In the bot's own words.</p>
+<label>Reason <textarea name="why" required></textarea></label>
+<label>Keep it <select name="until"><option value="8">8 hours</option><option value="0">always</option></select></label>
+<button type="submit">Request</button></form>
+"""
+
+
+def own_words(message: dict[str, Any]) -> str | None:
+    """Draw modals as a form of the bot's own, and buttons that carry their wire value beside the plain one."""
+    if message.get("type") == "modal":
+        return OWN_FORM
+    return (
+        '<button data-action="repair" data-value="x" data-payload="7">Fix</button>' if message.get("blocks") else None
+    )
+
+
+def own_form(url: str, driver: webdriver.Chrome) -> None:
+    """Open the modal through a button that only its value identifies, and send its form."""
+    hand = Hand(driver)
+    driver.get(url)
+    hand.press("[data-type]")
+    hand.press("[data-action=repair]")
+    hand.see("#modal-body", "In the bot's own words.")
+    assert "Request this fix" not in driver.find_element(By.ID, "modal-body").text
+    assert 1 == len([b for b in driver.find_elements(By.CSS_SELECTOR, "#modal button") if b.text == "Request"])
+    driver.find_element(By.NAME, "why").send_keys("month end")
+    hand.press("#modal-submit")
+    hand.until(lambda _: not driver.find_element(By.ID, "modal").is_displayed())
+
+
+async def test_a_form_of_the_bots_own(browser: webdriver.Chrome) -> None:
+    """A fragment that is a form itself becomes the dialog's, with one heading and one submit button."""
+    async with World(own_words) as world:
+        await asyncio.to_thread(own_form, world.page.url, browser)
+
+        values = world.bot.payloads[-1]["view"]["state"]["values"]
+        assert "month end" == values["why"]["text"]["value"]
+        assert "8" == values["until"]["hours"]["selected_option"]["value"]
+
+
 async def test_by_keyboard(browser: webdriver.Chrome) -> None:
     """Everything can be reached and used without a mouse, and the focus stays where it was."""
     async with World() as world:

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from simulator.chat_faults import BREAKAGES
 from simulator.chat_people import ANA, EVE, MAX
+from simulator.control import InjectedFault
 
 from .world import World
 
@@ -274,7 +275,7 @@ async def test_break_and_clear(tab: Tab, number: int) -> None:
     assert 200 == (await tab.post("/break", {"id": chosen.id}))[0]
     assert [chosen.fault] == tab.world.faults
     assert {"method", "path", "count"} <= set(chosen.fault)
-    assert re.search(chosen.fault["path"], PATHS[chosen.id])
+    assert InjectedFault.model_validate(chosen.fault).fits(chosen.fault["method"], PATHS[chosen.id])
     assert [chosen.id] == (await tab.seen())["broken"]
     await tab.post("/mend", {})
     assert (1, []) == (tab.world.cleared, (await tab.seen())["broken"])

@@ -1,5 +1,6 @@
 """The chat page with everything around it: fake Slack, stand-in bot, and a simulator that records faults."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +18,8 @@ SECRET = "page-secret"
 class World:
     """Starts all parts on free ports; `faults` are the bodies that `/_sim/faults` got, `cleared` its DELETEs."""
 
-    def __init__(self) -> None:
+    def __init__(self, draw: Callable[[dict[str, Any]], str | None] = render) -> None:
+        self._draw = draw
         self.slack = FakeSlack()
         self.faults: list[dict[str, Any]] = []
         self.cleared = 0
@@ -34,7 +36,7 @@ class World:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         sim = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self.page = ChatPage(self.slack, self.bot.url, SECRET, sim, render)
+        self.page = ChatPage(self.slack, self.bot.url, SECRET, sim, self._draw)
         await self.page.start()
         return self
 
