@@ -233,6 +233,9 @@ class Simulator:
         fault = self.control.fault_for(request.method, request.path)
         if fault is not None and fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
+        correlation = request.headers.get(
+            "x-ms-correlation-request-id", stable_uuid("correlation", self.control.count, raw_path, oid)
+        )
         replaced = fault if fault is not None and (fault.status or fault.cut) else None
         action = ""
         if replaced is not None and not replaced.after_effect:
@@ -250,7 +253,10 @@ class Simulator:
             )
         else:
             body = (await request.read()).decode("utf-8", "replace")
-            answer, action = self._perform(oid, request, raw_path, query, body)
+            wanted = Request(
+                oid, request.method, raw_path, query, body, self.arm, {"x-ms-correlation-request-id": correlation}
+            )
+            answer, action = self._perform(wanted)
             if replaced is not None:
                 answer = self._injected(replaced)
         self.control.record(
@@ -264,19 +270,16 @@ class Simulator:
             **answer.headers,
             **self.throttle.headers(action),
             "x-ms-request-id": stable_uuid("request", self.control.count, raw_path),
-            "x-ms-correlation-request-id": request.headers.get(
-                "x-ms-correlation-request-id", stable_uuid("correlation", self.control.count, raw_path)
-            ),
+            "x-ms-correlation-request-id": correlation,
         }
         if answer.body is None:
             return web.Response(status=answer.status, headers=headers)
         return web.json_response(answer.body, status=answer.status, headers=headers)
 
-    def _perform(self, oid: str, request: web.Request, raw_path: str, query: str, body: str) -> tuple[Answer, str]:
-        limited = self.throttle.refusal(request.method, raw_path, oid, self.pipeline.router)
+    def _perform(self, wanted: Request) -> tuple[Answer, str]:
+        limited = self.throttle.refusal(wanted.method, wanted.path, wanted.caller, self.pipeline.router)
         if limited is not None:
             return limited.answer(), ""
-        wanted = Request(oid, request.method, raw_path, query, body, self.arm)
         return self.pipeline.perform(wanted, self.clock.now())
 
     @staticmethod

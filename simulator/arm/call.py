@@ -45,7 +45,6 @@ class Call:
     body: Json | None
     origin: str
     page_size: int = 100
-    request_id: str = ""
     passive: bool = False
     headers: dict[str, str] = field(default_factory=dict)
 

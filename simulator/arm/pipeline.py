@@ -9,10 +9,11 @@ from simulator.arm.call import Answer, ArmError, Call
 from simulator.arm.routing import Route, Router
 from simulator.journal import Journal
 from simulator.providers import build_router
+from simulator.providers.activity import note
 from simulator.providers.authorization import condition_attributes
 from simulator.world.access import allowed, denied
 from simulator.world.engine import settle_all
-from simulator.world.model import Json, Principal, World
+from simulator.world.model import Json, Principal, World, stable_uuid
 
 ODATA = ("$filter", "$expand", "$select", "$skiptoken", "$top", "api-version")
 
@@ -54,6 +55,16 @@ class Pipeline:
             return error.answer(), route.action
         if not route.reads:
             self.journal.request(now, self.world.pace.speed, request)
+            correlation = stable_uuid("activity", call.path, now.isoformat(), request.method)
+            note(
+                self.world,
+                now=now,
+                oid=request.caller,
+                action=route.action,
+                resource=call.path,
+                status=answer.status,
+                correlation=request.headers.get("x-ms-correlation-request-id", correlation),
+            )
         return answer, route.action
 
     def _route(self, request: Request, now: datetime) -> tuple[Route, Call]:

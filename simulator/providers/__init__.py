@@ -2,6 +2,7 @@
 
 from simulator.arm.routing import Router
 from simulator.providers import (
+    activity,
     alerts,
     authorization,
     compute,
@@ -27,6 +28,7 @@ def build_router() -> Router:
     """A router with every operation."""
     router = Router()
     for module in (
+        activity,
         resources,
         vaults,
         settings,

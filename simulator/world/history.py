@@ -87,8 +87,26 @@ def find_job(world: World, items: dict[tuple[str, str], Item], job_id: str, now:
     return None
 
 
+def _latest(world: World, item: Item, now: datetime, *, whole: bool) -> datetime | None:
+    """The newest start of an item without trouble whose job (`whole`), or its first step, has ended by `now`."""
+    policy = policy_of(item)
+    if policy is None or item.more.get("new"):
+        return None
+    start = policy.schedule.preceding(now)
+    for _ in range(2):
+        if start is None or start < item.since:
+            return None
+        steps = backup_steps(world, item, start)
+        if start + timedelta(seconds=sum(s.seconds for s in (steps if whole else steps[:1]))) <= now:
+            return start
+        start = policy.schedule.preceding(start - timedelta(seconds=1))
+    return None
+
+
 def newest_backup(world: World, item: Item, now: datetime) -> Job | None:
     """The newest backup job of an item that has ended, or else the running one."""
+    if item.real_from is None and not item.jobs and (start := _latest(world, item, now, whole=True)):
+        return _computed_job(world, item, start, now)
     for days in (2, 9, 30):
         seen = [
             job
@@ -143,6 +161,10 @@ def _computed_point(world: World, item: Item, start: datetime, now: datetime) ->
 
 def newest_point(world: World, item: Item, now: datetime) -> Point | None:
     """The newest recovery point that is not soft deleted."""
+    if item.real_from is None and not item.jobs and not item.more.get("points_deleted_at"):
+        start = _latest(world, item, now, whole=False)
+        if start is not None:
+            return _computed_point(world, item, start, now)
     for limit in (2, 0):
         for point in points(world, item, now, limit=limit):
             if not point.soft_deleted:

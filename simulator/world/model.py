@@ -424,6 +424,8 @@ class World:
     full_quotas: dict[str, set[str]] = field(default_factory=dict)
     deleted_containers: list[Json] = field(default_factory=list)
     acknowledged: dict[str, str] = field(default_factory=dict)
+    activity: list[Json] = field(default_factory=list)
+    graph_results: dict[str, list[Json]] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     lively: dict[int, Item] = field(default_factory=dict)
     seeded: list[Seeded] = field(default_factory=list)

@@ -64,6 +64,7 @@ DIAGNOSE = (
     "Microsoft.AlertsManagement/alerts/read",
     "Microsoft.AlertsManagement/actionRules/read",
     "Microsoft.Insights/actionGroups/read",
+    "Microsoft.Insights/eventtypes/values/read",
 )
 FIX = (
     f"{ITEMS}/backup/action",

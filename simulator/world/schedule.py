@@ -40,6 +40,21 @@ class Schedule:
             if day.astimezone(UTC) >= until:
                 return
 
+    def preceding(self, instant: datetime) -> datetime | None:
+        """The last start at or before `instant`; None when there was none in a fortnight."""
+        cached = _LAST.get(self)
+        if cached is not None and cached[0] <= instant < cached[1]:
+            return cached[0]
+        found = list(self.runs(instant - timedelta(days=15), instant + timedelta(seconds=1)))
+        if not found:
+            return None
+        _LAST[self] = (found[-1], self.following(instant + timedelta(seconds=1)))
+        return found[-1]
+
     def following(self, instant: datetime) -> datetime:
         """The first start at or after `instant`."""
         return next(self.runs(instant, instant + timedelta(days=15)))
+
+
+_LAST: dict[Schedule, tuple[datetime, datetime]] = {}
+"""The last start of each schedule and the one after it: large estates ask for it a hundred thousand times."""
