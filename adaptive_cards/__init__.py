@@ -1,0 +1,1 @@
+"""What people see: one neutral card, a renderer for each platform."""

@@ -220,6 +220,9 @@ class Settings(BaseSettings):
     azure_environment: Mapping[str, SecretStr] = Field(default_factory=dict)
     """azure-identity's own variables (``AZURE_*``, ``IDENTITY_*``, ``MSI_*``), passed on to the credentials."""
 
+    proxied: bool = False
+    """Whether a proxy is configured for outbound traffic (``HTTPS_PROXY``)."""
+
     azure: Azure = Azure()
     alerts: Alerts = Alerts()
     route: tuple[Route, ...] = ()
@@ -299,7 +302,7 @@ _OTHER_OURS = frozenset({"BACKUPBOT_CONFIG"})
 _SECTIONS = (
     frozenset(Settings.model_fields)
     - {name for name, field in Settings.model_fields.items() if _names(field)}
-    - {"azure_environment"}
+    - {"azure_environment", "proxied"}
 )
 
 
@@ -352,6 +355,7 @@ def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str
         elif name.startswith(_OURS) and name not in _OTHER_OURS:
             faults.append(f"{name}: there is no such setting")
     values["azure_environment"] = passed_on
+    values["proxied"] = any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy"))
     return values
 
 

@@ -28,7 +28,7 @@ class Actor:
     is_foreign: bool = False
     is_deactivated: bool = False
     known: bool = True
-    """False when the directory could not be asked; such a person may not act."""
+    """False when the directory could not be asked: such a person may ask, but approve only when named by account id."""
 
     @property
     def may_act(self) -> bool:

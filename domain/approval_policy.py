@@ -128,7 +128,7 @@ def _unknown(entries: Sequence[str]) -> str:
 
 def may_request(rule: Rule | None, actor: Actor, standing: Standing) -> Decision:
     """Whether ``actor`` may ask for the fix."""
-    if not actor.may_act:
+    if not actor.may_act and (actor.known or actor.is_foreign):
         return _no(actor.why_not)
     if rule is None:
         return _no("no approval rule covers this fix here, so nobody may ask for it")
@@ -150,11 +150,13 @@ def may_approve(
 
     ``already`` are those who approved before, when two people are needed.
     """
-    if not actor.may_act:
+    if not actor.may_act and (actor.known or actor.is_foreign):
         return _no(actor.why_not)
     if rule is None:
         return _no("no approval rule covers this fix here, so nobody may approve it")
     entry, unreadable = named_by(rule.approvers, actor, standing)
+    if entry and not actor.known and entry not in {f"slack:{actor.id}", f"teams:{actor.entra_id}"}:
+        return _no(f"{actor.why_not}; only an approver named by account id may decide without that")
     if not entry:
         why = f"you are not among the approvers{_unknown(unreadable)}"
         if "azure-rbac" in rule.approvers and standing.azure_reason:

@@ -8,8 +8,8 @@ import re
 from datetime import timedelta
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_WHOLE = re.compile(r"(?:[0-9]{1,9}[wdhms])+")
-_PART = re.compile(r"([0-9]+)([wdhms])")
+_WHOLE = re.compile(r"(?:[0-9]{1,9}[wdhm])*(?:[0-9]{1,9}(?:\.[0-9]{1,3})?s)?")
+_PART = re.compile(r"([0-9.]+)([wdhms])")
 
 # Up to two days an age is said in hours, because RPOs are: "31 h" is compared with "26 h" at a glance.
 _HOURS_UNTIL = timedelta(hours=48)
@@ -24,17 +24,17 @@ class DurationError(ValueError):
 def parse_duration(text: str) -> timedelta:
     """Read a duration such as `26h`, `15m`, `1d2h`, `90s`, `2w` or `0s`.
 
-    Units are `w`, `d`, `h`, `m`, `s`, from large to small and each at most once; case and blanks do not
-    matter. A bare number is refused, because its unit would be a guess.
+    Units are `w`, `d`, `h`, `m`, `s`, from large to small and each at most once; only seconds may have a
+    fraction; case and blanks do not matter. A bare number is refused, because its unit would be a guess.
 
     Raises:
         DurationError: The text has another shape, or is longer than a timedelta can hold.
     """
     squeezed = "".join(text.split()).lower()
     problem = f"{text!r} is not a duration: write numbers with units, such as 26h, 15m, 1d2h or 90s"
-    if not _WHOLE.fullmatch(squeezed):
+    if not squeezed or not _WHOLE.fullmatch(squeezed):
         raise DurationError(problem)
-    parts = [(int(count), _UNITS[unit]) for count, unit in _PART.findall(squeezed)]
+    parts = [(float(count), _UNITS[unit]) for count, unit in _PART.findall(squeezed)]
     sizes = [size for _, size in parts]
     if sizes != sorted(set(sizes), reverse=True):
         raise DurationError(f"{problem} (each unit once, the largest first)")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from adaptive_cards.cards import message
-from domain.errors import Ambiguous, AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
+from domain.errors import ApprovalError, GatewayError, NotFound, RequestError
 from handlers import grammar
 from handlers.requests import Answer, Command, Press, Request, Submission
 from handlers.services import Services
@@ -47,33 +47,38 @@ class Router:
     async def answers(self, request: Request, services: Services) -> AsyncIterator[Answer]:
         """What is said to a request; errors that people can act on become cards."""
         try:
-            match request:
-                case Command():
-                    words = grammar.parse(request.text)
-                    spec = self.commands.get(words.command)
-                    if spec is None:
-                        raise NotFound(
-                            f"There is no command {words.command[:40]!r}.",
-                            nearest=difflib.get_close_matches(words.command, self.commands, n=2, cutoff=0.5),
-                        )
-                    async for answer in spec.run(request, words, services):
-                        yield answer
-                case Press():
-                    act = self.press.get(request.action)
-                    if act is None:
-                        raise RequestError("This button belongs to an older version of the bot; ask anew.")
-                    if (said := await act(request, services)) is not None:
-                        yield said
-                case Submission():
-                    take = self.submit.get(request.action)
-                    if take is None:
-                        raise RequestError("This form belongs to an older version of the bot; ask anew.")
-                    if (said := await take(request, services)) is not None:
-                        yield said
-        except (NotFound, Ambiguous, RequestError, NotAllowed, AlreadyDecided) as error:
+            async for answer in self._handle(request, services):
+                yield answer
+        except (RequestError, ApprovalError) as error:
             yield Answer(card=message.refused(error, simulated=services.simulated), private=True)
         except GatewayError as error:
             yield Answer(card=message.could_not_look(error, simulated=services.simulated), private=True)
+
+    async def _handle(self, request: Request, services: Services) -> AsyncIterator[Answer]:
+        match request:
+            case Command():
+                words = grammar.parse(request.text)
+                async for answer in self._command(words.command).run(request, words, services):
+                    yield answer
+            case Press():
+                act = self.press.get(request.action)
+                if act is None:
+                    raise RequestError("This button belongs to an older version of the bot; ask anew.")
+                if (said := await act(request, services)) is not None:
+                    yield said
+            case Submission():
+                take = self.submit.get(request.action)
+                if take is None:
+                    raise RequestError("This form belongs to an older version of the bot; ask anew.")
+                if (said := await take(request, services)) is not None:
+                    yield said
+
+    def _command(self, name: str) -> CommandSpec:
+        spec = self.commands.get(name)
+        if spec is None:
+            close = difflib.get_close_matches(name, self.commands, n=2, cutoff=0.5)
+            raise NotFound(f"There is no command {name[:40]!r}.", nearest=close)
+        return spec
 
 
 def build() -> Router:

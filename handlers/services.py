@@ -28,7 +28,7 @@ class ApprovalDesk(Protocol):
         """The plan as it would be made now."""
         ...
 
-    async def ask(  # noqa: PLR0913
+    async def ask(
         self,
         *,
         fix_id: str,

@@ -53,6 +53,18 @@ class Signer:
         return self._key.public_key() if self._key else None
 
 
+def public_key(path: str) -> Ed25519PublicKey:
+    """The public key in a PEM file.
+
+    Raises:
+        ValueError: the file holds no Ed25519 public key.
+    """
+    key = serialization.load_pem_public_key(Path(path).read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"{path} holds no Ed25519 public key")  # noqa: TRY004  (the content of a file is a value)
+    return key
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Whether the chain holds; ``fault`` says where and how it is broken, ``notes`` what cannot be excluded."""

@@ -61,6 +61,19 @@ def reader(engine: AsyncEngine, database_url: str) -> AsyncEngine:
     return second
 
 
+def require_existing(database_url: str) -> None:
+    """Refuse to look into a SQLite file that is not there, rather than make an empty one.
+
+    Raises:
+        SettingsError: there is no such file.
+    """
+    path = Path(database_url.removeprefix("sqlite:///"))
+    if database_url.startswith("sqlite") and not path.exists():
+        raise SettingsError(
+            [f"DATABASE_URL: there is no database {path}; start backupbot serve once, or name the right one"]
+        )
+
+
 async def migrate(engine: AsyncEngine) -> None:
     """Bring the schema up to date; replicas that start together wait for each other."""
     async with engine.begin() as connection:

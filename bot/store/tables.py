@@ -287,6 +287,15 @@ drills = sa.Table(
     sa.Index("ix_drills_item", "item_key", "at"),
 )
 
+# Where Teams reaches conversations, tenants and people, as their last activity said.
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("record", sa.JSON, nullable=False),
+    _when("seen_at", required=True),
+)
+
 replicas = sa.Table(
     "replicas",
     metadata,

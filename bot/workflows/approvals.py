@@ -29,10 +29,11 @@ from domain.arm import ItemId, VaultId
 from domain.backup import Permission
 from domain.durations import format_duration
 from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
-from domain.fix import FixPlan
+from domain.fix import FixPlan, difference
 from domain.rbac import allows
 from domain.records import dump_plan, load_plan
 from fixes.registry import PlanRequest
+from handlers.requests import Where
 
 LEASE = timedelta(seconds=60)
 """How long after a piece of work was handed out its row is looked at again."""
@@ -176,6 +177,103 @@ class Approvals:
         if missing:
             raise RequestError(f"{plan.title} would fail: {'; '.join(missing)}.")
         return await self._store_request(plan, rule, actor, place, incident_id, reason)
+
+    async def ask(
+        self,
+        *,
+        fix_id: str,
+        item_id: ItemId,
+        parameters: Mapping[str, str],
+        actor: Actor,
+        where: Where,
+        incident_id: str = "",
+        reason: str = "",
+    ) -> Approval:
+        """:meth:`request` from where a person spoke; in an incident's thread when there is an incident."""
+        thread = where.thread_key or (f"incident:{incident_id}" if incident_id else "")
+        place = Place(platform=where.platform, channel=where.channel, thread_key=thread)
+        return await self.request(
+            fix_id=fix_id,
+            item_id=item_id,
+            parameters=parameters,
+            actor=actor,
+            place=place,
+            incident_id=incident_id,
+            reason=reason,
+        )
+
+    async def edit(self, approval_id: str, actor: Actor, parameters: Mapping[str, str], reason: str) -> Approval:
+        """A new plan for a waiting request. Its editor counts as somebody who asked, and votes given before are void.
+
+        Raises:
+            NotAllowed: this person may not ask for the fix.
+            AlreadyDecided: it does not wait any more.
+            RequestError: the new plan cannot run.
+        """
+        before = await self.get(approval_id)
+        if before.state is not State.REQUESTED:
+            raise AlreadyDecided(_who_decided(before))
+        rule = self.rule_for(before.plan)
+        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, before.plan))
+        if not asked.allowed:
+            raise NotAllowed(f"You may not change the request: {asked.reason}.")
+        merged = {**before.plan.parameters, **parameters}
+        plan = await self.plan(before.plan.fix, ItemId.parse(before.plan.item_id), merged)
+        if plan.problems or not plan.calls:
+            raise RequestError(
+                f"With that, it cannot run: {'; '.join(plan.problems) or 'there would be nothing to do'}."
+            )
+        client_id = self.services.operator_client_id
+        editors = [*before.editors]
+        if not any(actor.is_same_human(one) for one in before.requesters):
+            editors.append(actor)
+        async with self.services.store.begin() as tx:
+            moved = await tx.move(
+                t.approvals,
+                approval_id,
+                State.REQUESTED,
+                plan=dump_plan(plan),
+                fingerprint=plan.fingerprint(client_id),
+                editors=[one.record() for one in editors],
+                reason=reason or before.reason,
+                votes=[],
+                decision=None,
+                decided_at=None,
+                revision=t.approvals.c.revision + 1,
+            )
+            if not moved:
+                raise AlreadyDecided("It was decided while you were editing; nothing was changed.")
+            tx.audit(
+                "approval.edited",
+                approval_id,
+                actor,
+                {
+                    "plan": plan.hashed(client_id),
+                    "fingerprint": plan.fingerprint(client_id),
+                    "reason": reason,
+                    "changed": list(difference(before.plan, plan, client_id)),
+                },
+            )
+            return await self.show(tx, approval_id)
+
+    async def get(self, approval_id: str) -> Approval:
+        """One request.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        row = await self.services.store.get(t.approvals, approval_id)
+        if row is None:
+            raise NotFound(f"There is no request {approval_id}.")
+        return rows.approval(row)
+
+    async def rights(self, actor: Actor) -> Sequence[tuple[Rule, Decision, Decision]]:
+        """For each rule: may this person ask, and may they approve somebody else's request."""
+        found: list[tuple[Rule, Decision, Decision]] = []
+        for rule in self.services.rules:
+            standing = await self.standing((*rule.requesters, *rule.approvers), actor)
+            found.append((rule, may_request(rule, actor, standing), may_approve(rule, actor, standing, requesters=())))
+        return found
 
     async def _store_request(
         self, plan: FixPlan, rule: Rule, actor: Actor, place: Place, incident_id: str, reason: str

@@ -19,7 +19,7 @@ from diagnostics.registry import Context
 from diagnostics.runner import diagnose
 from domain.actor import SYSTEM, Actor
 from domain.approval import State
-from domain.arm import ItemId, VaultId, name_of
+from domain.arm import ItemId, VaultId, key, name_of
 from domain.backup import ProtectedItem, Vault
 from domain.errors import GatewayError, NotFound, RequestError
 from domain.finding import Diagnosis, Outcome
@@ -367,6 +367,26 @@ class Incidents:
         if row is None:
             raise NotFound(f"There is no incident {incident_id}.")
         return rows.incident(row)
+
+    async def live_for(self, item_id: str) -> Incident | None:
+        """The open backup incident of an item, else any open one of it."""
+        found = await self.services.store.all(
+            sa.select(t.incidents).where(
+                t.incidents.c.state == "open",
+                t.incidents.c.key.in_([f"{key(item_id)}|{operation.value}" for operation in Operation]),
+            )
+        )
+        ordered = sorted((rows.incident(row) for row in found), key=lambda one: one.operation is not Operation.BACKUP)
+        return ordered[0] if ordered else None
+
+    async def again(self, incident_id: str) -> None:
+        """Diagnose it once more."""
+        async with self.services.store.begin() as tx:
+            if not await tx.move(
+                t.incidents, incident_id, "open", diagnosis_state="due", due_at=tx.now + LEASE, tries=0
+            ):
+                raise NotFound(f"There is no open incident {incident_id}.")
+            await tx.enqueue("incident", incident_id, f"asked:{tx.now.isoformat()}")
 
     async def open_ones(self) -> tuple[Incident, ...]:
         """Everything open, worst and oldest first."""

@@ -1,0 +1,362 @@
+"""The composition root: the one place that picks implementations and joins them."""
+
+import asyncio
+import socket
+import ssl
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import sqlalchemy as sa
+import structlog
+from aiohttp import web
+
+from bot import routing, server
+from bot.azure import Azure, azure
+from bot.clock import SimulatedClock, SystemClock
+from bot.metrics import Metrics
+from bot.settings import Settings
+from bot.store import database
+from bot.store import tables as t
+from bot.store.chain import Signer
+from bot.store.store import Store, Wake
+from bot.transports import slack, webhooks
+from bot.workflows.approvals import Approvals
+from bot.workflows.drain import Drain
+from bot.workflows.engine import DbosEngine, Engine
+from bot.workflows.execution import Execution
+from bot.workflows.grants import Grants
+from bot.workflows.inbox import Inbox, Platform
+from bot.workflows.incidents import Incidents
+from bot.workflows.ledger import StoreLedger
+from bot.workflows.outbox import Messenger, Outbox
+from bot.workflows.records import StoreRecords
+from bot.workflows.replicas import Replicas
+from bot.workflows.services import Services
+from bot.workflows.ticker import Ticker
+from diagnostics import error_codes
+from diagnostics import registry as checks_registry
+from domain.actor import Actor
+from domain.errors import SettingsError
+from domain.ports import Clock, Directory
+from fixes import registry as fixes_registry
+from handlers import router as handler_router
+from handlers import services as handler_services
+
+KEEP_WORK = timedelta(days=7)
+PRUNE_EVERY_S = 3600.0
+METRICS_EVERY_S = 15.0
+
+
+@dataclass(kw_only=True)
+class People:
+    """:class:`domain.ports.Directory` over the platforms that are on; ``[people]`` joins accounts of one human."""
+
+    slack: slack.SlackDirectory | None = None
+    teams: Directory | None = None
+    joined: Mapping[str, str] = field(default_factory=dict)
+    """``slack:U…`` or ``teams:…`` to the name of the ``[people]`` entry."""
+
+    async def actor(self, platform: str, user_id: str) -> Actor:
+        """The person."""
+        if platform == "slack" and self.slack is not None:
+            return await self.slack.actor(user_id)
+        if platform == "teams" and self.teams is not None:
+            return await self.teams.actor(platform, user_id)
+        return Actor(platform=platform, id=user_id, known=False)
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """The members of a group, None when it cannot be read."""
+        if group.startswith("slack-group:") and self.slack is not None:
+            return await self.slack.members(group)
+        if group.startswith("entra-group:") and self.teams is not None:
+            return await self.teams.members(group)
+        return None
+
+
+@dataclass(kw_only=True)
+class App:
+    """A bot that has been put together and is working."""
+
+    settings: Settings
+    services: Services
+    store: Store
+    engine: Engine
+    inbox: Inbox
+    outbox: Outbox
+    incidents: Incidents
+    approvals: Approvals
+    web: web.Application
+    loops: list[Coroutine[Any, Any, None]]
+    log: structlog.stdlib.BoundLogger
+
+
+def executor_id(settings: Settings) -> str:
+    """Who we are among the replicas: constant on SQLite, where only one process may run, else new at each start."""
+    if settings.database_url.startswith("sqlite"):
+        return "single"
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """What outbound traffic trusts: the system's authorities and the configured one."""
+    context = ssl.create_default_context()
+    if settings.ca_file:
+        context.load_verify_locations(settings.ca_file)
+    return context
+
+
+@asynccontextmanager
+async def build(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[App]:
+    """Put everything together and start the engine; everything is taken apart again at the end.
+
+    Raises:
+        SettingsError: no transport is on, or the database is in use.
+    """
+    if not (settings.slack_on or settings.teams_on):
+        raise SettingsError(
+            ["no chat platform is set up: set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET, or TEAMS_APP_ID …"]
+        )
+    log = structlog.get_logger()
+    async with AsyncExitStack() as stack:
+        lock = database.OneProcess(settings.database_url)
+        lock.acquire()
+        stack.callback(lock.release)
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=tls_context(settings), limit=64),
+                timeout=aiohttp.ClientTimeout(total=15),
+                trust_env=settings.proxied,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        )
+        world_clock = clock or (SimulatedClock(settings.clock_url) if settings.clock_url else SystemClock())
+        if isinstance(world_clock, SimulatedClock):
+            await world_clock.refresh(http)
+        engine_db = database.connect(settings.database_url)
+        await database.migrate(engine_db)
+        me = executor_id(settings)
+        engine = DbosEngine(settings.database_url, executor_id=me)
+        store = Store(
+            engine_db,
+            database.reader(engine_db, settings.database_url),
+            world_clock,
+            signer=Signer.from_file(settings.audit.sign_key_file),
+            enqueue=engine.enqueue,
+        )
+        stack.push_async_callback(store.close)
+        cloud = await stack.enter_async_context(azure(settings))
+        app = await _join(settings, store, engine, me, cloud, world_clock, http, stack, log)
+        yield app
+
+
+async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where everything meets)
+    settings: Settings,
+    store: Store,
+    engine: Engine,
+    me: str,
+    cloud: Azure,
+    clock: Clock,
+    http: aiohttp.ClientSession,
+    stack: AsyncExitStack,
+    log: structlog.stdlib.BoundLogger,
+) -> App:
+    fixes, checks = fixes_registry.discover(), checks_registry.discover()
+    unknown = [fix for fix in settings.fixes.enable if fix not in fixes]
+    if unknown:
+        raise SettingsError([f"fixes.enable: there is no fix {fix}" for fix in unknown])
+    platforms: dict[str, Platform] = {}
+    messengers: dict[str, Messenger] = {}
+    people = People()
+    slack_api: slack.SlackApi | None = None
+    if settings.slack_on:
+        slack_api = slack.SlackApi(
+            token=settings.slack_bot_token.get_secret_value(), url=settings.slack_api_url, http=http
+        )
+        people.slack = slack.SlackDirectory(api=slack_api)
+        platforms["slack"] = slack.SlackPlatform(directory=people.slack)
+        messengers["slack"] = slack.SlackMessenger(api=slack_api)
+
+    async def lost(alive: frozenset[str]) -> None:
+        taken = await engine.take_over(alive) + await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
+        if taken:
+            log.info("took_over", pieces=taken)
+
+    replicas = Replicas(store=store, me=me, on_lost=lost)
+    services = Services(
+        store=store,
+        clock=clock,
+        read=cloud.read,
+        operator=cloud.operator,
+        checks=checks,
+        fixes=fixes,
+        directory=people,
+        rules=routing.rules(settings),
+        route=routing.router(settings),
+        rpo=routing.rpo_rules(settings),
+        limits=routing.limits(settings),
+        fix_settings=routing.fix_settings(settings),
+        expires=settings.approvals.expires,
+        remind=settings.approvals.remind,
+        poll=settings.poll_every,
+        proof_within=settings.jobs.proof_within,
+        role_settle=settings.role_settle,
+        diagnosis_limit_s=settings.azure.timeout.total_seconds(),
+        simulated=settings.simulated,
+        may_change=lambda: replicas.fresh,
+        log=log,
+    )
+    approvals, incidents = Approvals(services=services), Incidents(services=services)
+    execution = Execution(services=services, approvals=approvals, incidents=incidents)
+    grants = Grants(services=services)
+    handlers = handler_services.Services(
+        read=cloud.read,
+        clock=clock,
+        checks=checks,
+        fixes=fixes,
+        codes=error_codes.load(),
+        rpo=services.rpo,
+        approvals=approvals,
+        incidents=incidents,
+        records=StoreRecords(store),
+        limits=services.limits,
+        fix_settings=services.fix_settings,
+        ledger=StoreLedger(store),
+        limit_s=services.diagnosis_limit_s,
+        simulated=services.simulated,
+        read_only=services.operator is None,
+        operator_client_id=services.operator_client_id,
+        on_bug=lambda check, error: log.error("check_has_a_bug", check=check, exc_info=error),
+    )
+    inbox = Inbox(
+        store=store,
+        router=handler_router.build(),
+        services=handlers,
+        platforms=platforms,
+        messengers=messengers,
+        log=log,
+    )
+    inbox_drain = Drain(store=store, table=t.inbox, owner=me, work=inbox.work, gave_up=inbox.gave_up, log=log)
+    alerts_drain = Drain(store=store, table=t.alerts, owner=me, work=webhooks.worker(incidents), workers=4, log=log)
+    inbox.wake = inbox_drain.wake
+    outbox = Outbox(store=store, messengers=messengers, owner=me, log=log)
+
+    def woken(wake: Wake) -> None:
+        if wake.outbox:
+            outbox.wake()
+
+    store.on_commit = woken
+    drives: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
+        "incident": incidents.drive,
+        "approval": execution.drive_approval,
+        "run": execution.drive_run,
+        "grant": grants.drive,
+    }
+
+    async def drive(kind: str, row_id: str) -> None:
+        await drives[kind](row_id)
+
+    await replicas.beat()
+    await engine.start(drive)
+    stack.push_async_callback(engine.stop)
+    await inbox_drain.adopt(await replicas.alive() - {me} if me == "single" else await replicas.alive())
+    await alerts_drain.adopt(await replicas.alive() - {me} if me == "single" else await replicas.alive())
+
+    routes: dict[str, server.Handler] = {}
+    loops: list[Coroutine[Any, Any, None]] = []
+    if slack_api is not None and people.slack is not None:
+        log.info("slack", said=await slack.who_we_are(slack_api, people.slack))
+
+        async def put(kind: str, payload: Mapping[str, Any], dedupe: str | None) -> bool:
+            return await inbox.put(kind, payload, dedupe=dedupe)
+
+        secret = settings.slack_signing_secret.get_secret_value()
+        bolt = slack.build_bolt(secret or "socket-mode-only", slack_api, people.slack, put)
+        if secret:
+            routes["/slack/events"] = slack.route(bolt)
+        if app_token := settings.slack_app_token.get_secret_value():
+            handler = slack.socket_mode(bolt, app_token, settings.slack_api_url)
+            await handler.connect_async()  # type: ignore[no-untyped-call]  # slack_bolt leaves it untyped
+            stack.push_async_callback(handler.close_async)
+    if settings.webhook_on:
+        secrets = [one.strip() for one in settings.webhook_token.get_secret_value().split(",") if one.strip()]
+        routes["/webhooks/azure-monitor"] = webhooks.route(store, [webhooks.SharedSecret(secrets)], alerts_drain.wake)
+    metrics = Metrics()
+    health = server.Health(checks={"store": lambda: _store_answers(store), "workflows": lambda: _fresh(replicas)})
+    loops += [
+        inbox_drain.run(),
+        alerts_drain.run(),
+        outbox.run(),
+        Ticker(services=services).run(),
+        replicas.run(),
+        _prune(engine, log),
+        _count(metrics, store, log),
+    ]
+    if isinstance(clock, SimulatedClock):
+        loops.append(clock.follow(http))
+    return App(
+        settings=settings,
+        services=services,
+        store=store,
+        engine=engine,
+        inbox=inbox,
+        outbox=outbox,
+        incidents=incidents,
+        approvals=approvals,
+        web=server.build(routes, health, metrics.registry),
+        loops=loops,
+        log=log,
+    )
+
+
+async def _store_answers(store: Store) -> str:
+    try:
+        async with asyncio.timeout(5):
+            await store.one(sa.select(sa.literal(1).label("one")))
+    except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+        return f"the database does not answer ({type(error).__name__})"
+    return ""
+
+
+async def _fresh(replicas: Replicas) -> str:
+    return "" if replicas.fresh else "the heartbeat is stale"
+
+
+async def _prune(engine: Engine, log: structlog.stdlib.BoundLogger) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_EVERY_S)
+        log.info("pruned", pieces=await engine.prune(KEEP_WORK))
+
+
+async def _count(metrics: Metrics, store: Store, log: structlog.stdlib.BoundLogger) -> None:
+    while True:
+        try:
+            await metrics.refresh(store)
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            log.warning("metrics_failed", error=str(error))
+        await asyncio.sleep(METRICS_EVERY_S)
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None], stopped: asyncio.Event) -> None:
+    """Run the bot until ``stopped``; ``ready`` gets the address once requests are accepted."""
+    async with build(settings) as app:
+        runner = web.AppRunner(app.web, access_log=None)
+        await runner.setup()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(loop) for loop in app.loops]
+                site = web.TCPSite(runner, settings.host, settings.port)
+                await site.start()
+                port = runner.addresses[0][1]
+                ready(f"http://{settings.host}:{port}")
+                await stopped.wait()
+                await runner.cleanup()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await runner.cleanup()
