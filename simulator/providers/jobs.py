@@ -84,8 +84,10 @@ def _by_workload(properties: Json, job: Job, item: Item) -> None:
         # Azure keeps "Cancellable" on jobs that have ended, so programs must look at the status.
         properties["actionsInfo"] = ["Cancellable"]
         properties["virtualMachineVersion"] = "Compute"
-        properties["containerName"] = item.container.partition(";")[2]
-        properties["isUserTriggered"] = job.user
+        if not job.region:
+            # The older API of cross-region restore knows neither field.
+            properties["containerName"] = item.container.partition(";")[2]
+            properties["isUserTriggered"] = job.user
     elif item.workload in (Workload.SQL, Workload.HANA):
         properties["actionsInfo"] = ["Cancellable"] if running else []
         properties["workloadType"] = ITEM_TYPES[item.workload]
