@@ -13,7 +13,7 @@ from bot.gateways.azure_credentials import OneFetch
 from bot.gateways.azure_errors import translated
 from bot.gateways.azure_policies import deadline
 from bot.gateways.azure_wire import Wire, as_mapping, inner, plain_mapping, text
-from bot.gateways.azure_wiring import MOST_PAGES, ArmClient, AzureClients, AzureConnection, too_long
+from bot.gateways.azure_wiring import MOST_PAGES, ArmClient, AzureClients, AzureConnection, look_for_a_list, too_long
 from domain.arm import ItemId, VaultId, name_of, resource_group_of, segments, subscription_of
 from domain.backup import (
     ActivityEvent,
@@ -48,6 +48,7 @@ _SUBSCRIPTIONS = "2022-12-01"
 _ACTIVITY = "2015-04-01"
 _LONGEST_WINDOW = timedelta(days=30)
 _INSTANCE_VIEW = {"$expand": "instanceView"}
+_LIST: dict[str, Any] = {"raw_response_hook": look_for_a_list}
 
 
 class AzureReader:
@@ -117,7 +118,7 @@ class AzureReader:
         """Every protected item of the vault; one list without a filter covers all workloads."""
         async with self._reading(f"reading the protected items of {vault.name}") as what:
             client = self._clients.backup(vault.subscription)
-            found = client.backup_protected_items.list(vault.name, vault.resource_group)
+            found = client.backup_protected_items.list(vault.name, vault.resource_group, **_LIST)
             return [azure_mapping.to_item(one) for one in await _all(found, what)]
 
     async def item(self, item: ItemId) -> ProtectedItem:
@@ -148,7 +149,7 @@ class AzureReader:
         ]
         async with self._reading(f"reading the jobs of {vault.name}") as what:
             client = self._clients.backup(vault.subscription)
-            found = client.backup_jobs.list(vault.name, vault.resource_group, filter=" and ".join(conditions))
+            found = client.backup_jobs.list(vault.name, vault.resource_group, filter=" and ".join(conditions), **_LIST)
             jobs = [azure_mapping_jobs.to_job(one, vault, detailed=False) for one in await _all(found, what)]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(jobs, key=lambda job: job.started_at or oldest, reverse=True)
@@ -201,11 +202,11 @@ class AzureReader:
                 # Containers are listed of one management type only; engines of all.
                 _all(
                     client.backup_protection_containers.list(
-                        vault.name, vault.resource_group, filter="backupManagementType eq 'MAB'"
+                        vault.name, vault.resource_group, filter="backupManagementType eq 'MAB'", **_LIST
                     ),
                     what,
                 ),
-                _all(client.backup_engines.list(vault.name, vault.resource_group), what),
+                _all(client.backup_engines.list(vault.name, vault.resource_group, **_LIST), what),
             )
             mars = await asyncio.gather(*(self._mars_server(vault, one) for one in machines))
             return [*mars, *(azure_mapping.to_backup_engine(one) for one in engines)]
@@ -231,7 +232,7 @@ class AzureReader:
         async with self._reading(f"reading the role assignments at {name_of(scope)}") as what:
             client = self._clients.authorization(subscription_of(scope))
             found = client.role_assignments.list_for_scope(
-                scope.strip("/"), filter=f"assignedTo('{_escaped(principal_id)}')"
+                scope.strip("/"), filter=f"assignedTo('{_escaped(principal_id)}')", **_LIST
             )
             return [azure_mapping_resources.to_role_assignment(one) for one in await _all(found, what)]
 
@@ -247,7 +248,7 @@ class AzureReader:
         async with self._reading(f"reading the roles at {name_of(scope)}") as what:
             client = self._clients.authorization(subscription_of(scope))
             kind = "type eq 'CustomRole'" if custom_only else None
-            found = client.role_definitions.list(scope.strip("/"), filter=kind)
+            found = client.role_definitions.list(scope.strip("/"), filter=kind, **_LIST)
             return [azure_mapping_resources.to_role_definition(one) for one in await _all(found, what)]
 
     async def permissions(self, scope: str) -> Sequence[Permission]:
@@ -321,7 +322,7 @@ class AzureReader:
     async def _vaults_of(self, subscription: str) -> list[Vault] | GatewayError:
         try:
             async with self._reading(f"reading the vaults of subscription {subscription}") as what:
-                found = self._clients.vaults(subscription).vaults.list_by_subscription_id()
+                found = self._clients.vaults(subscription).vaults.list_by_subscription_id(**_LIST)
                 return [azure_mapping.to_vault(one) for one in await _all(found, what)]
         except GatewayError as error:
             return error
@@ -329,7 +330,7 @@ class AzureReader:
     async def _points(self, item: ItemId, condition: str, what: str) -> list[RecoveryPoint]:
         vault = item.vault
         found = self._clients.backup(vault.subscription).recovery_points.list(
-            vault.name, vault.resource_group, item.fabric, item.container, item.name, filter=condition
+            vault.name, vault.resource_group, item.fabric, item.container, item.name, filter=condition, **_LIST
         )
         return [point for one in await _all(found, what) for point in azure_mapping.to_recovery_points(one)]
 

@@ -10,7 +10,8 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.policies import ContentDecodePolicy, RequestIdPolicy, UserAgentPolicy
+from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.policies import ContentDecodePolicy, CustomHookPolicy, RequestIdPolicy, UserAgentPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
@@ -22,7 +23,7 @@ from azure.mgmt.recoveryservicesbackup.models import _models as backup_models
 
 from bot.gateways.azure_credentials import OneFetch, operator_credential, reader_credential
 from bot.gateways.azure_policies import BoundedRetry, Gate, PinHost
-from bot.gateways.azure_wire import Wire, rows, surprise
+from bot.gateways.azure_wire import Wire, as_mapping, rows, surprise, text
 from bot.gateways.discriminators import flatten_discriminators
 from domain.errors import GatewayUnavailable
 
@@ -130,17 +131,15 @@ class ArmClient:
     async def pages(self, path: str, api_version: str = "", query: Mapping[str, str] | None = None) -> list[Wire]:
         """All entries of a list, up to 20 pages; a longer one raises GatewayUnavailable rather than to come out short."""
         body = await self.get(path, api_version, query)
-        found = rows(body, "value")
+        found = entries(body)
         for _ in range(MOST_PAGES - 1):
-            link = body.get("nextLink") or body.get("@odata.nextLink")
+            link = text(body, "nextLink", "@odata.nextLink")
             if not link:
                 return found
-            address = str(link)
-            body = await self._get(
-                HttpRequest("GET", self.address(address) if address.startswith("/") else address), path
-            )
-            found += rows(body, "value")
-        if body.get("nextLink"):
+            address = f"{self._endpoint}{link}" if link.startswith("/") else link
+            body = await self._get(HttpRequest("GET", address), path)
+            found += entries(body)
+        if text(body, "nextLink", "@odata.nextLink"):
             raise GatewayUnavailable(too_long(path))
         return found
 
@@ -152,6 +151,19 @@ class ArmClient:
         if not isinstance(body, Mapping):
             surprise(path, body)
         return body
+
+
+def entries(body: Wire) -> list[Wire]:
+    """The entries of one page. An answer that is no list raises GatewayUnavailable: it must not look like an empty one."""
+    if not isinstance(body.get("value"), list):
+        surprise("value", body.get("value"))
+    return rows(body, "value")
+
+
+def look_for_a_list(response: PipelineResponse[Any, Any]) -> None:
+    """The same for a page of the generated clients, which take a missing list for an empty one."""
+    if response.http_response.status_code < _SUCCESS:
+        entries(as_mapping(response.context.get(ContentDecodePolicy.CONTEXT_NAME), "the answer"))
 
 
 def too_long(path: str) -> str:
@@ -207,6 +219,7 @@ class AzureConnection:
         return [
             RequestIdPolicy(),
             UserAgentPolicy("backupbot"),
+            CustomHookPolicy(),
             ContentDecodePolicy(),
             PinHost(endpoint),
             BoundedRetry(),

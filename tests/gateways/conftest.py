@@ -25,10 +25,16 @@ def recording(name: str) -> Any:
     return json.loads(path.read_text())["response"]["body"]
 
 
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the stub's certificate, made once."""
+    return tmp_path_factory.mktemp("tls")
+
+
 @pytest.fixture
-async def azure(tmp_path: Path) -> AsyncIterator[StubArm]:
+async def azure(tls: Path) -> AsyncIterator[StubArm]:
     """A running stub."""
-    async with StubArm(tmp_path) as stub:
+    async with StubArm(tls) as stub:
         yield stub
 
 
