@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.backup import Workload
+from domain.backup import Server, Workload
+from domain.finding import Diagnosis, Finding, Outcome
 from domain.schedule import RpoState, RpoVerdict
 
 
@@ -47,6 +48,7 @@ class ItemStatus:
     vault_name: str
     container: str = ""
     source_id: str = ""
+    policy_id: str = ""
     policy_name: str = ""
     last_backup_status: str = ""
     last_backup_at: datetime | None = None
@@ -149,3 +151,207 @@ class FleetStatus:
         """1 when an item needs somebody, 3 when none does but something could not be read, else 0."""
         codes = {vault.exit_code for vault in self.vaults} | ({3} if self.unread_subscriptions else set())
         return 1 if 1 in codes else max(codes, default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RpoTable:
+    """One page of items, the worst RPO first; ``vault_name`` is "" for the whole fleet.
+
+    ``counts`` counts all items of all pages by the state of their RPO; items that make no new points are left out of it and
+    counted in ``stopped``.
+    """
+
+    rows: tuple[ItemStatus, ...]
+    counts: Mapping[RpoState, int]
+    stopped: int = 0
+    page: int = 1
+    pages: int = 1
+    total: int = 0
+    vault_id: str = ""
+    vault_name: str = ""
+    unread_vaults: tuple[VaultStatus, ...] = ()
+    unread_subscriptions: tuple[UnreadSubscription, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """1 when an RPO is breached, 3 when none is but something could not be read, else 0."""
+        if self.counts[RpoState.BREACHED]:
+            return 1
+        return 3 if self.unread_vaults or self.unread_subscriptions or self.notes else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobLine:
+    """A job of a vault. ``phase`` is the task that runs or failed, ``took`` its length so far or in all."""
+
+    id: str
+    arm_id: str
+    operation: str
+    status: str
+    item_name: str
+    server: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    took: timedelta | None = None
+    phase: str = ""
+    progress_percent: int | None = None
+    error_code: str = ""
+    error_text: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in {"InProgress", "Cancelling"}
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed."""
+        return self.status == "Failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsView:
+    """The jobs of a vault: the running ones, then the failed ones, then the others, each newest first.
+
+    ``only`` is ``failed``, ``running`` or "" for all; ``back`` is how far back jobs were asked for (running ones are found
+    however old they are). ``az`` is the command with which a person would list the same.
+    """
+
+    vault_id: str
+    vault_name: str
+    only: str
+    back: timedelta
+    jobs: tuple[JobLine, ...]
+    az: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> tuple[JobLine, ...]:
+        """Those that have not ended."""
+        return tuple(job for job in self.jobs if job.running)
+
+    @property
+    def failed(self) -> tuple[JobLine, ...]:
+        """Those that failed."""
+        return tuple(job for job in self.jobs if job.failed)
+
+    @property
+    def others(self) -> tuple[JobLine, ...]:
+        """Those that ended otherwise."""
+        return tuple(job for job in self.jobs if not job.running and not job.failed)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a job failed, 3 when none is known to have but details could not be read, else 0."""
+        if self.failed:
+            return 1
+        return 3 if self.notes else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaultServers:
+    """The MARS machines and backup servers of a vault, each with the verdict on its agent; ``unread`` says why not."""
+
+    vault_id: str
+    vault_name: str
+    servers: tuple[tuple[Server, Finding], ...] = ()
+    unread: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentsView:
+    """The agents of one or of all vaults."""
+
+    vaults: tuple[VaultServers, ...]
+    unread_subscriptions: tuple[UnreadSubscription, ...] = ()
+
+    def having(self, outcome: Outcome) -> tuple[tuple[VaultServers, Server, Finding], ...]:
+        """The servers with that verdict."""
+        return tuple(
+            (vault, server, finding)
+            for vault in self.vaults
+            for server, finding in vault.servers
+            if finding.outcome is outcome
+        )
+
+    @property
+    def total(self) -> int:
+        """How many servers there are."""
+        return sum(len(vault.servers) for vault in self.vaults)
+
+    @property
+    def blind(self) -> bool:
+        """Whether something could not be read."""
+        return bool(self.unread_subscriptions) or any(vault.unread for vault in self.vaults)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when an agent needs somebody, 3 when none does but something could not be read, else 0."""
+        if self.having(Outcome.FAIL):
+            return 1
+        return 3 if self.blind else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostureView:
+    """The checks of one or of all vaults, a diagnosis each."""
+
+    vaults: tuple[Diagnosis, ...]
+    unread_subscriptions: tuple[UnreadSubscription, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a check FAILs, 3 when none does but something could not be read, else 0."""
+        codes = {vault.exit_code for vault in self.vaults} | ({3} if self.unread_subscriptions else set())
+        return 1 if 1 in codes else max(codes, default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreView:
+    """What stands in the way of a restore.
+
+    ``region``, ``vm_size`` and ``storage_account`` are what was asked for ("": as the source). ``points`` counts the recovery
+    points of the last thirty days, None where Azure keeps no list or it could not be read (``points_unread`` then says why).
+    ``cannot_know`` lists what nobody can tell before the restore runs.
+    """
+
+    vault_id: str
+    item_id: str
+    diagnosis: Diagnosis
+    region: str = ""
+    vm_size: str = ""
+    storage_account: str = ""
+    points: int | None = None
+    newest_point_at: datetime | None = None
+    points_unread: str = ""
+    remarks: frozenset[str] = frozenset()
+    """The ids of checks whose FAIL is worth knowing but blocks nothing."""
+    cannot_know: tuple[str, ...] = ()
+
+    @property
+    def no_point(self) -> bool:
+        """Whether there is nothing to restore from."""
+        return self.points == 0 and self.newest_point_at is None and not self.points_unread
+
+    @property
+    def blockers(self) -> tuple[Finding, ...]:
+        """The findings that would make the restore fail."""
+        return tuple(one for one in self.diagnosis.failed if one.check not in self.remarks)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the restore would fail."""
+        return self.no_point or bool(self.blockers)
+
+    @property
+    def unknown(self) -> tuple[Finding, ...]:
+        """The findings that leave it open."""
+        return tuple(one for one in self.diagnosis.findings if one.outcome is Outcome.UNKNOWN)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when something blocks, 3 when nothing is known to but something could not be read, else 0."""
+        if self.blocked:
+            return 1
+        return 3 if self.points_unread or self.diagnosis.blind or not self.diagnosis.complete else 0

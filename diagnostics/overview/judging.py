@@ -1,9 +1,11 @@
 """How one item stands, judged from its vault's lists alone: a pure function of what was read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from diagnostics.checks.no_job_is_stuck import limit_of
 from diagnostics.history import code_of, is_of
 from diagnostics.points import newest_point_at
 from domain.backup import Job, ProtectedItem, Workload
@@ -11,10 +13,8 @@ from domain.durations import format_age
 from domain.overview import ItemState, ItemStatus
 from domain.schedule import BackupPolicy, RpoRules, RpoState, RpoVerdict, judge_rpo, unread_rpo
 
-LONG_RUN: Final = timedelta(hours=24)
-"""A backup that takes longer is no longer normal queueing, except for the first one
-(https://learn.microsoft.com/azure/backup/backup-azure-vms-introduction#backup-performance)."""
-
+_HOPELESS: Final = 2
+"""A backup that takes so many times what is called slow needs somebody, whatever its phase."""
 _FAILED: Final = frozenset({"failed", "unhealthy"})
 _SUCCEEDED: Final = frozenset({"completed", "completedwithwarnings", "healthy", "succeeded"})
 _NEEDS_ACTION: Final = frozenset({"actionrequired", "persistentdegraded", "persistentunhealthy"})
@@ -84,7 +84,8 @@ def judge_item(
     running = next((job for job in mine if job.running), None)
     running_for = now - running.started_at if running is not None and running.started_at is not None else None
     verdict = rpo_of(item, policy, rules, now)
-    state, why = _state(item, verdict, failures=len(failed), running_for=running_for, now=now)
+    too_long = running_for is not None and running is not None and running_for > _HOPELESS * limit_of(item, running)
+    state, why = _state(item, verdict, _Runs(len(failed), running_for, too_long=too_long), now)
     return ItemStatus(
         name=item.name,
         workload=item.workload,
@@ -96,6 +97,7 @@ def judge_item(
         vault_name=item.id.vault.name,
         container=item.id.container,
         source_id=item.source_id,
+        policy_id=item.policy_id,
         policy_name=item.policy_name,
         last_backup_status=item.last_backup_status,
         last_backup_at=item.last_backup_at,
@@ -121,16 +123,23 @@ def _error_code(item: ProtectedItem, failed: Sequence[Job]) -> str:
     return titles[0] if titles else ""
 
 
-def _state(
-    item: ProtectedItem, verdict: RpoVerdict, *, failures: int, running_for: timedelta | None, now: datetime
-) -> tuple[ItemState, str]:
+@dataclass(frozen=True)
+class _Runs:
+    """What the jobs say: failures since the newest point, and a backup that runs now, perhaps for too long."""
+
+    failures: int
+    running_for: timedelta | None
+    too_long: bool
+
+
+def _state(item: ProtectedItem, verdict: RpoVerdict, runs: _Runs, now: datetime) -> tuple[ItemState, str]:
     """The state and its phrase."""
     if item.soft_deleted:
         return ItemState.STOPPED, _deleted(item)
     word = item.protection_state.casefold()
     if word in _STOPPED:
         return ItemState.STOPPED, _STOPPED[word]
-    trouble = _trouble(item, word, failures, running_for, pending=verdict.state is RpoState.PENDING)
+    trouble = _trouble(item, runs)
     rpo = _rpo_words(verdict, now)
     if trouble:
         return ItemState.NEEDS_YOU, f"{trouble}, {rpo}"
@@ -145,16 +154,15 @@ def _state(
             return ItemState.FINE, rpo
 
 
-def _trouble(
-    item: ProtectedItem, protection: str, failures: int, running_for: timedelta | None, *, pending: bool
-) -> str:
+def _trouble(item: ProtectedItem, runs: _Runs) -> str:
     """What is wrong besides the RPO; "" if nothing is."""
-    again = f", running again for {format_age(running_for)}" if running_for is not None else ""
+    since = f"running for {format_age(runs.running_for)}" if runs.running_for is not None else ""
     if item.last_backup_status.casefold() in _FAILED:
-        return f"backup failed{f' {failures}×' if failures > 1 else ''}{again}"
-    if running_for is not None and running_for > LONG_RUN and not pending:
-        return f"backup running for {format_age(running_for)}"
-    if protection == "protectionerror":
+        again = f", {since.replace('running', 'running again')}" if since else ""
+        return f"backup failed{f' {runs.failures}×' if runs.failures > 1 else ''}{again}"
+    if runs.too_long:
+        return f"backup {since}"
+    if item.protection_state.casefold() == "protectionerror":
         return "protection in error"
     if item.health_status.casefold() in _NEEDS_ACTION:
         return "pre-check asks for action"

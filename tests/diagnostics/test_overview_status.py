@@ -125,12 +125,15 @@ def test_the_error_code_falls_back_to_the_pre_check() -> None:
     assert judged(an_item(last_backup_status="Failed", health_details=trouble[:1])).error_code == ""
 
 
-def test_a_backup_that_runs_for_more_than_a_day_needs_somebody() -> None:
-    """A job of 31 hours blocks the next one; one of 20 hours may be queueing; a first backup may take long."""
+def test_a_backup_that_runs_far_too_long_needs_somebody() -> None:
+    """Of a VM 31 hours are hopeless and 20 may be queueing; a first backup copies everything; a share is quick."""
     assert judged(an_item(), a_job(status="InProgress", age=31)).why.startswith("backup running for 31 h, ")
     assert judged(an_item(), a_job(status="InProgress", age=20)).state is ItemState.FINE
     first = an_item(protection_state="IRPending", last_recovery_point_at=None, last_backup_at=None)
     assert judged(first, a_job(status="InProgress", age=31)).state is ItemState.PENDING
+    assert judged(first, a_job(status="InProgress", age=80)).why == "backup running for 3 d 8 h, no recovery point yet"
+    share = a_job(status="InProgress", age=9, item_name="share-hr", container_name="")
+    assert judged(a_share(), share).why.startswith("backup running for 9 h, ")
 
 
 def test_a_failed_backup_that_runs_again_says_so() -> None:
