@@ -1,0 +1,1 @@
+"""Tests of the fixes, over a pretended Azure."""
