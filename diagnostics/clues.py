@@ -53,8 +53,10 @@ class Clue:
 class Rule:
     """A cause: what it is called, what speaks for and against it, and what to try, in order.
 
-    ``title`` may name facts of the first check that supports it. ``yields_to`` are causes of which this one is a mere
-    consequence. With ``fixes_of_code`` the fixes of the error code itself come first.
+    ``title`` may name facts of the first check that supports it. ``explains`` says what it is a cause of: a failed
+    ``backup``, a missing ``point``, a failed ``restore``, or nothing that fails today (``posture``). ``yields_to`` are causes
+    of which this one is a mere consequence. ``fixes_of_code`` names the check whose error code brings fixes of its own, which
+    come first.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Rule:
     fixes: tuple[str, ...] = ()
     yields_to: frozenset[str] = frozenset()
     fixes_of_code: str = ""
+    explains: str = "backup"
 
 
 def shown(check: str, outcome: Outcome, weight: float, words: str, **facts: str) -> Clue:

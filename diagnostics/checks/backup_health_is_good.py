@@ -44,7 +44,11 @@ def judge(item: ProtectedItem) -> Finding:
         "details": [_line(one) for one in told[:_SHOWN]],
         "recommendations": [advice for one in told[:_SHOWN] for advice in one.recommendations],
     }
-    facts = {"health": status.casefold(), "health_code": told[0].code if told else ""}
+    facts = {
+        "health": status.casefold(),
+        "health_code": told[0].code if told else "",
+        "health_title": told[0].title if told else "",
+    }
     if item.soft_deleted:
         return say.not_asked("A deleted item has no pre-check.", evidence=evidence)
     if status.casefold() in _GOOD:

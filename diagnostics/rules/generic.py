@@ -12,6 +12,7 @@ from diagnostics.rules.common import (
     POINT,
     PROTECTION,
     RERUN,
+    code,
 )
 
 _NAMES_IT: Final = 0.35
@@ -27,7 +28,9 @@ def explained_families(rules: Iterable[Rule]) -> frozenset[str]:
 
 def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
     """The generic rules, which all step back behind the ``specific`` ones."""
-    roots = frozenset(rule.id for rule in specific)
+    roots = _explaining(specific, "backup")
+    points = roots | _explaining(specific, "point")
+    restores = _explaining(specific, "restore")
     families = explained_families(specific)
     return (
         Rule(
@@ -40,12 +43,14 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             id="backup_health_degraded",
             title="The vault's pre-check of the item asks for action",
             because=(
-                shown(HEALTH, FAIL, 0.65, "{summary}"),
+                _health_finding(echo=False, weight=0.65),
+                _health_finding(echo=True, weight=0.2),
                 every(
                     shown(HEALTH, FAIL, 0, ""),
+                    code("vm_state", "vm_provisioning", weight=0),
                     _complaint_is_fine(weight=0),
-                    weight=0.3,
-                    words="what the last error complains of is in order now; a good backup clears the pre-check",
+                    weight=0.6,
+                    words="the pre-check still tells of the VM's state of then, which is good now; a good backup clears it",
                 ),
             ),
             fixes=(RERUN,),
@@ -56,7 +61,7 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             title="The last backup failed for a reason that has most likely passed",
             because=(
                 shown(LAST_BACKUP, FAIL, 0.5, "errors like {error_code} usually pass by themselves", transient="yes"),
-                _complaint_is_fine(weight=0.5),
+                _complaint_is_fine(weight=0.6),
             ),
             against=(
                 _complaint_unseen(weight=0.3),
@@ -64,12 +69,11 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             ),
             fixes=(RERUN,),
             yields_to=roots | {"backup_health_degraded"},
-            fixes_of_code="",
         ),
         _reported(LAST_BACKUP, "reported_error", "backup", families, roots),
-        _reported(LAST_RESTORE, "reported_restore_error", "restore", families, roots),
+        _reported(LAST_RESTORE, "reported_restore_error", "restore", families, restores),
         _unknown(LAST_BACKUP, "unknown_error", "backup", roots),
-        _unknown(LAST_RESTORE, "unknown_restore_error", "restore", roots),
+        _unknown(LAST_RESTORE, "unknown_restore_error", "restore", restores),
         Rule(
             id="first_backup_pending",
             title="The first backup has not run yet",
@@ -102,14 +106,14 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
                 shown(PROTECTION, FAIL, 0.5, "{summary}"),
             ),
             fixes=(RERUN,),
-            yields_to=roots | {"first_backup_pending"},
+            yields_to=points | {"first_backup_pending"},
         ),
         Rule(
             id="no_recent_point",
             title="No recent recovery point, for a reason that what was read does not show",
             because=(shown(POINT, FAIL, 0.15, "{summary}"),),
             fixes=(RERUN,),
-            yields_to=roots
+            yields_to=points
             | {
                 "backup_cancelled",
                 "backup_health_degraded",
@@ -121,6 +125,24 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             },
         ),
     )
+
+
+def _explaining(rules: Iterable[Rule], what: str) -> frozenset[str]:
+    return frozenset(rule.id for rule in rules if rule.explains == what)
+
+
+def _health_finding(*, echo: bool, weight: float) -> Clue:
+    """The pre-check is bad: as an echo of the last backup's error, or for a reason of its own."""
+
+    def holds(view: View) -> tuple[str, ...]:
+        if view.outcome(HEALTH) is not FAIL:
+            return ()
+        title, error = view.fact(HEALTH, "health_title"), view.fact(LAST_BACKUP, "error_code")
+        failed = view.outcome(LAST_BACKUP) is FAIL
+        repeats = failed and (not title or title.casefold() == error.casefold())
+        return (HEALTH,) if repeats is echo else ()
+
+    return Clue(weight=weight, words="{summary}", holds=holds)
 
 
 def _reported(check: str, rule_id: str, what: str, families: frozenset[str], roots: frozenset[str]) -> Rule:

@@ -184,7 +184,7 @@ _MACHINES: Final = (
             code("network", weight=0.55, transient="no"),
             code("network", weight=0.2, transient="yes"),
         ),
-        against=(fine(AGENT, 0.6, "the agent reports, so the machine reaches Azure now"),),
+        against=(fine(AGENT, 0.8, "the agent reports, so the machine reaches Azure now"),),
         fixes=("guide_repair_vm_agent", RERUN),
     ),
 )

@@ -1,11 +1,12 @@
 """What is wrong with a vault's own settings: nothing that hurts today, everything that hurts the day it is needed."""
 
+from dataclasses import replace
 from typing import Final
 
 from diagnostics.clues import Rule, shown
 from diagnostics.rules.common import ALERTS, FAIL, SOFT_DELETE, TESTED
 
-RULES: Final[tuple[Rule, ...]] = (
+_RULES: Final = (
     Rule(
         id="soft_delete_disabled",
         title="Soft delete is off or keeps deleted backups too briefly",
@@ -38,4 +39,6 @@ RULES: Final[tuple[Rule, ...]] = (
         fixes=("restore_disks", "guide_restore_elsewhere"),
     ),
 )
+
+RULES: Final[tuple[Rule, ...]] = tuple(replace(rule, explains="posture") for rule in _RULES)
 """The rules of this file, in the order that breaks ties."""

@@ -56,6 +56,7 @@ _STATES: Final = (
     Rule(
         id="policy_gap_exceeds_rpo",
         title="The policy backs up too seldom to keep the RPO",
+        explains="point",
         because=(
             shown(POLICY, FAIL, 0.85, "{summary}", gap="too_wide"),
             every(
@@ -69,6 +70,7 @@ _STATES: Final = (
     Rule(
         id="recovery_point_soft_deleted",
         title="Recovery points that look gone are soft deleted",
+        explains="point",
         because=(shown(DELETED, FAIL, 0.8, "{summary}", what="points"),),
         yields_to=frozenset({"item_soft_deleted"}),
     ),

@@ -1,11 +1,12 @@
 """Causes of restores that fail: the target's size, quota, storage, locks, region and identity."""
 
+from dataclasses import replace
 from typing import Final
 
 from diagnostics.clues import LAST_RESTORE, Rule, every, shown
 from diagnostics.rules.common import FAIL, IDENTITY, LOCK, REGION, TARGET, code, fine, named
 
-RULES: Final[tuple[Rule, ...]] = (
+_RULES: Final = (
     Rule(
         id="restore_target_size_unavailable",
         title="The VM size is not offered where the restore should go",
@@ -79,4 +80,6 @@ RULES: Final[tuple[Rule, ...]] = (
         yields_to=frozenset({"restore_target_size_unavailable", "restore_quota_exceeded"}),
     ),
 )
+
+RULES: Final[tuple[Rule, ...]] = tuple(replace(rule, explains="restore") for rule in _RULES)
 """The rules of this file, in the order that breaks ties."""
