@@ -105,25 +105,27 @@ class Refresh:
             raise ValueError(f"at most {REFRESH_USERS_MAX} people can have a view of their own")
 
 
-def render(card: Card, refresh: Refresh | None = None) -> TeamsMessage:
-    """Draw a card; raises ValueError if the buttons alone exceed what a card can hold."""
+def render(card: Card, refresh: Refresh | None = None, *, bytes_max: int = CARD_BYTES_MAX) -> TeamsMessage:
+    """Draw a card within `bytes_max`; raises ValueError if the buttons alone exceed it."""
     first = headline(card)
     colour = {"color": _COLOURS[card.severity]} if card.severity else {}
     top = [rich(Bold(SIMULATED_LINE), size="Small")] if card.simulated else []
     top.append(rich(Bold(first), size="Medium", **colour))
-    return _assemble(first, top, card.elements, refresh)
+    return _assemble(first, top, card.elements, refresh, bytes_max)
 
 
-def render_form(form: Form) -> TeamsMessage:
+def render_form(form: Form, *, bytes_max: int = CARD_BYTES_MAX) -> TeamsMessage:
     """Draw a form as a card with inputs, whose answers come beside the identity under the ids of the inputs."""
     first = shorten_middle(clean(form.title), SUMMARY_MAX)
     has_inputs = any(isinstance(part, TextInput | Choice) for part in form.elements)
     submit = form.submit or ("Send" if has_inputs else "")
     last = (Buttons((Button(submit, form.action, form.value, style="primary"),)),) if submit else ()
-    return _assemble(first, [rich(Bold(first), size="Medium")], (*form.elements, *last), None)
+    return _assemble(first, [rich(Bold(first), size="Medium")], (*form.elements, *last), None, bytes_max)
 
 
-def _assemble(first: str, top: list[Json], parts: tuple[Part, ...], refresh: Refresh | None) -> TeamsMessage:
+def _assemble(
+    first: str, top: list[Json], parts: tuple[Part, ...], refresh: Refresh | None, bytes_max: int
+) -> TeamsMessage:
     names = mention_names(parts)
     content: Json = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -138,7 +140,7 @@ def _assemble(first: str, top: list[Json], parts: tuple[Part, ...], refresh: Ref
     if refresh is not None:
         action = {"type": "Action.Execute", "title": "Refresh", **_identity(refresh.action, refresh.value)}
         content["refresh"] = {"action": action, "userIds": list(refresh.user_ids)}
-    budget = Weight(_NO_LIMIT, CARD_BYTES_MAX - _bytes(content))
+    budget = Weight(_NO_LIMIT, bytes_max - _bytes(content))
     content["body"] += Fitter(draw=partial(_draw, names), weigh=_weigh).fit(parts, budget)
     drawn = json.dumps(content["body"], ensure_ascii=False)
     called = {user_id: name for user_id, name in names.items() if f"<at>{name}</at>" in drawn}

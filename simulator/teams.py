@@ -40,6 +40,7 @@ class FakeTeams(LocalServer):
         people: Iterable[Person] = CAST,
         now: Callable[[], float] = time.time,
         rate_limits: bool = False,
+        issuer: Issuer | None = None,
     ) -> None:
         super().__init__()
         self.app_id = app_id
@@ -48,7 +49,7 @@ class FakeTeams(LocalServer):
         self.people = list(people)
         self.now = now
         self.rate_limits = rate_limits
-        self.issuer = Issuer()
+        self.issuer = issuer or Issuer()
         self.messages: dict[tuple[str, str], TeamsMessage] = {}
         self.warnings: list[str] = []
         self.conversations: dict[str, Conversation] = {
