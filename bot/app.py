@@ -56,25 +56,25 @@ METRICS_EVERY_S = 15.0
 class People:
     """:class:`domain.ports.Directory` over the platforms that are on; ``[people]`` joins accounts of one human."""
 
-    slack: slack.SlackDirectory | None = None
-    teams: Directory | None = None
+    on_slack: slack.SlackDirectory | None = None
+    on_teams: Directory | None = None
     joined: Mapping[str, str] = field(default_factory=dict)
     """``slack:U…`` or ``teams:…`` to the name of the ``[people]`` entry."""
 
     async def actor(self, platform: str, user_id: str) -> Actor:
         """The person."""
-        if platform == "slack" and self.slack is not None:
-            return await self.slack.actor(user_id)
-        if platform == "teams" and self.teams is not None:
-            return await self.teams.actor(platform, user_id)
+        if platform == "slack" and self.on_slack is not None:
+            return await self.on_slack.actor(user_id)
+        if platform == "teams" and self.on_teams is not None:
+            return await self.on_teams.actor(platform, user_id)
         return Actor(platform=platform, id=user_id, known=False)
 
     async def members(self, group: str) -> frozenset[str] | None:
         """The members of a group, None when it cannot be read."""
-        if group.startswith("slack-group:") and self.slack is not None:
-            return await self.slack.members(group)
-        if group.startswith("entra-group:") and self.teams is not None:
-            return await self.teams.members(group)
+        if group.startswith("slack-group:") and self.on_slack is not None:
+            return await self.on_slack.members(group)
+        if group.startswith("entra-group:") and self.on_teams is not None:
+            return await self.on_teams.members(group)
         return None
 
 
@@ -111,8 +111,15 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def build(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[App]:
+async def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    dress: Callable[[str, Messenger], Messenger] = lambda _, messenger: messenger,
+) -> AsyncIterator[App]:
     """Put everything together and start the engine; everything is taken apart again at the end.
+
+    The overrides are for tests and the demo: another clock, and something around each platform's messenger.
 
     Raises:
         SettingsError: no transport is on, or the database is in use.
@@ -150,7 +157,7 @@ async def build(settings: Settings, *, clock: Clock | None = None) -> AsyncItera
         )
         stack.push_async_callback(store.close)
         cloud = await stack.enter_async_context(azure(settings))
-        app = await _join(settings, store, engine, me, cloud, world_clock, http, stack, log)
+        app = await _join(settings, store, engine, me, cloud, world_clock, http, stack, log, dress)
         yield app
 
 
@@ -164,6 +171,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     http: aiohttp.ClientSession,
     stack: AsyncExitStack,
     log: structlog.stdlib.BoundLogger,
+    dress: Callable[[str, Messenger], Messenger],
 ) -> App:
     fixes, checks = fixes_registry.discover(), checks_registry.discover()
     unknown = [fix for fix in settings.fixes.enable if fix not in fixes]
@@ -177,9 +185,9 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         slack_api = slack.SlackApi(
             token=settings.slack_bot_token.get_secret_value(), url=settings.slack_api_url, http=http
         )
-        people.slack = slack.SlackDirectory(api=slack_api)
-        platforms["slack"] = slack.SlackPlatform(directory=people.slack)
-        messengers["slack"] = slack.SlackMessenger(api=slack_api)
+        people.on_slack = slack.SlackDirectory(api=slack_api)
+        platforms["slack"] = slack.SlackPlatform(directory=people.on_slack)
+        messengers["slack"] = dress("slack", slack.SlackMessenger(api=slack_api))
 
     async def lost(alive: frozenset[str]) -> None:
         taken = await engine.take_over(alive) + await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
@@ -268,14 +276,14 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
 
     routes: dict[str, server.Handler] = {}
     loops: list[Coroutine[Any, Any, None]] = []
-    if slack_api is not None and people.slack is not None:
-        log.info("slack", said=await slack.who_we_are(slack_api, people.slack))
+    if slack_api is not None and people.on_slack is not None:
+        log.info("slack", said=await slack.who_we_are(slack_api, people.on_slack))
 
         async def put(kind: str, payload: Mapping[str, Any], dedupe: str | None) -> bool:
             return await inbox.put(kind, payload, dedupe=dedupe)
 
         secret = settings.slack_signing_secret.get_secret_value()
-        bolt = slack.build_bolt(secret or "socket-mode-only", slack_api, people.slack, put)
+        bolt = slack.build_bolt(secret or "socket-mode-only", slack_api, people.on_slack, put)
         if secret:
             routes["/slack/events"] = slack.route(bolt)
         if app_token := settings.slack_app_token.get_secret_value():
@@ -343,20 +351,24 @@ async def _count(metrics: Metrics, store: Store, log: structlog.stdlib.BoundLogg
 
 async def serve(settings: Settings, *, ready: Callable[[str], None], stopped: asyncio.Event) -> None:
     """Run the bot until ``stopped``; ``ready`` gets the address once requests are accepted."""
-    async with build(settings) as app:
+    async with build(settings) as app, running(app) as url:
+        ready(url)
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def running(app: App) -> AsyncIterator[str]:
+    """The bot's loops and its port, until the end of the block; gives its address."""
+    async with AsyncExitStack() as stack:
         runner = web.AppRunner(app.web, access_log=None)
         await runner.setup()
-        tasks: list[asyncio.Task[None]] = []
+        stack.push_async_callback(runner.cleanup)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks = [group.create_task(loop) for loop in app.loops]
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(loop) for loop in app.loops]
-                site = web.TCPSite(runner, settings.host, settings.port)
-                await site.start()
-                port = runner.addresses[0][1]
-                ready(f"http://{settings.host}:{port}")
-                await stopped.wait()
-                await runner.cleanup()
-                for task in tasks:
-                    task.cancel()
+            await web.TCPSite(runner, app.settings.host, app.settings.port).start()
+            yield f"http://{app.settings.host}:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
+            for task in tasks:
+                task.cancel()

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import click
 import typer
 
 from bot import commands_sim, commands_store
@@ -321,17 +320,9 @@ def fixes(*, as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run a command; every error becomes a sentence and an exit code."""
+    """Run a command; every error becomes a sentence and an exit code (typer itself ends usage errors with 2)."""
     try:
-        code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else FINE)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(USAGE)
+        app()
     except SettingsError as error:
         fail(str(error), USAGE)
     except Ambiguous as error:

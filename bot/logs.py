@@ -26,8 +26,9 @@ def _clean(_logger: Any, _method: str, event: Any) -> Any:  # noqa: ANN401  (str
     return event
 
 
-def set_up(*, verbose: bool = False, as_json: bool | None = None) -> None:
+def set_up(*, verbose: bool = False, quiet: bool = False, as_json: bool | None = None) -> None:
     """Send everything to stderr: JSON where nobody watches, readable lines on a terminal."""
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
     to_json = not sys.stderr.isatty() if as_json is None else as_json
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -39,7 +40,7 @@ def set_up(*, verbose: bool = False, as_json: bool | None = None) -> None:
     renderer: Any = structlog.processors.JSONRenderer() if to_json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from domain.actor import Actor
 from domain.arm import key
-from domain.durations import format_age, format_ago, format_duration
+from domain.durations import format_age, format_ago
 from domain.finding import Diagnosis
 
 
@@ -117,7 +117,7 @@ def first_line(incident: Incident, now: datetime) -> str:
         if incident.last_point_at
         else "no good point known"
     )
-    rpo = f"RPO {format_duration(incident.rpo)} " if incident.rpo else "RPO "
+    rpo = f"RPO {format_age(incident.rpo)} " if incident.rpo else "RPO "
     match incident.rpo_state:
         case "breached" if incident.breached_by is not None:
             verdict = f"breached by {format_age(incident.breached_by)}"

@@ -40,6 +40,9 @@ BACKUP_MANAGEMENT_SERVICE = "262044b1-e2ce-469f-a196-69ab7ada62d3"
 Source: https://learn.microsoft.com/azure/backup/backup-azure-vms-encryption
 """
 
+# Long lists go through the plain client: the generated one spends 0.7 ms of processor time on the model of each job. The
+# version is the one that the generated client asks for.
+_BACKUP = "2026-10-01"
 _COMPUTE = "2024-07-01"
 _KEY_VAULT = "2023-07-01"
 _LOCKS = "2020-05-01"
@@ -116,10 +119,10 @@ class AzureReader:
 
     async def items(self, vault: VaultId) -> Sequence[ProtectedItem]:
         """Every protected item of the vault; one list without a filter covers all workloads."""
-        async with self._reading(f"reading the protected items of {vault.name}") as what:
-            client = self._clients.backup(vault.subscription)
-            found = client.backup_protected_items.list(vault.name, vault.resource_group, **_LIST)
-            return [azure_mapping.to_item(one) for one in await _all(found, what)]
+        async with self._reading(f"reading the protected items of {vault.name}"):
+            return [
+                azure_mapping.to_item(one) for one in await self._arm.pages(f"{vault.id}/backupProtectedItems", _BACKUP)
+            ]
 
     async def item(self, item: ItemId) -> ProtectedItem:
         """One item with its extended information."""
@@ -147,10 +150,9 @@ class AzureReader:
             f"startTime eq '{_literal(since)}'",
             f"endTime eq '{_literal(_next_second(until))}'",
         ]
-        async with self._reading(f"reading the jobs of {vault.name}") as what:
-            client = self._clients.backup(vault.subscription)
-            found = client.backup_jobs.list(vault.name, vault.resource_group, filter=" and ".join(conditions), **_LIST)
-            jobs = [azure_mapping_jobs.to_job(one, vault, detailed=False) for one in await _all(found, what)]
+        async with self._reading(f"reading the jobs of {vault.name}"):
+            found = await self._arm.pages(f"{vault.id}/backupJobs", _BACKUP, {"$filter": " and ".join(conditions)})
+            jobs = [azure_mapping_jobs.to_job(one, vault, detailed=False) for one in found]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(jobs, key=lambda job: job.started_at or oldest, reverse=True)
 
@@ -171,9 +173,12 @@ class AzureReader:
         filters = [window]
         if item.container.casefold().startswith("vmappcontainer;"):
             filters.append(f"restorePointQueryType eq 'Log' and {window}")
-        async with self._reading(f"reading the recovery points of {item.name} in {item.vault.name}") as what:
-            pages = await asyncio.gather(*(self._points(item, one, what) for one in filters))
-        found = {(point.id, point.at): point for page in pages for point in page}
+        async with self._reading(f"reading the recovery points of {item.name} in {item.vault.name}"):
+            pages = await asyncio.gather(
+                *(self._arm.pages(f"{item.id}/recoveryPoints", _BACKUP, {"$filter": one}) for one in filters)
+            )
+            points = [point for page in pages for one in page for point in azure_mapping.to_recovery_points(one)]
+        found = {(point.id, point.at): point for point in points}
         return sorted(found.values(), key=lambda point: point.at, reverse=True)
 
     async def policy(self, policy_id: str) -> BackupPolicy:
@@ -326,13 +331,6 @@ class AzureReader:
                 return [azure_mapping.to_vault(one) for one in await _all(found, what)]
         except GatewayError as error:
             return error
-
-    async def _points(self, item: ItemId, condition: str, what: str) -> list[RecoveryPoint]:
-        vault = item.vault
-        found = self._clients.backup(vault.subscription).recovery_points.list(
-            vault.name, vault.resource_group, item.fabric, item.container, item.name, filter=condition, **_LIST
-        )
-        return [point for one in await _all(found, what) for point in azure_mapping.to_recovery_points(one)]
 
     async def _mars_server(self, vault: VaultId, listed: Wire) -> Server:
         """The machine as its own address describes it; the list leaves out when it was last seen."""

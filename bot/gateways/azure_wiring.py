@@ -219,8 +219,6 @@ class AzureConnection:
         return [
             RequestIdPolicy(),
             UserAgentPolicy("backupbot"),
-            CustomHookPolicy(),
-            ContentDecodePolicy(),
             PinHost(endpoint),
             BoundedRetry(),
             AsyncARMChallengeAuthenticationPolicy(credential, scope),
@@ -268,7 +266,11 @@ class AzureClients:
                 subscription,
                 base_url=cloud.endpoint,
                 credential_scopes=[cloud.scope],
-                policies=self._connection.policies(self._credential, cloud.endpoint, cloud.scope),
+                policies=[
+                    CustomHookPolicy(),
+                    ContentDecodePolicy(),
+                    *self._connection.policies(self._credential, cloud.endpoint, cloud.scope),
+                ],
                 transport=self._connection.transport,
             )
         return cast("T", self._made[key])

@@ -236,9 +236,9 @@ class SlackDirectory:
             platform="slack",
             id=user_id,
             name=str(
-                profile.get("display_name")
-                or user.get("real_name")
+                user.get("real_name")
                 or profile.get("real_name")
+                or profile.get("display_name")
                 or user.get("name")
                 or ""
             ),

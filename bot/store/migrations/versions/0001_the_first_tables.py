@@ -85,6 +85,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
     )
     op.create_table(
+        "conversations",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("record", sa.JSON(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_conversations")),
+    )
+    op.create_table(
         "drills",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("item_key", sa.Text(), server_default="", nullable=False),
@@ -291,6 +298,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_drills_item")
 
     op.drop_table("drills")
+    op.drop_table("conversations")
     op.drop_table("audit_head")
     op.drop_table("audit")
     with op.batch_alter_table("approvals", schema=None) as batch_op:
