@@ -180,8 +180,9 @@ class AzureConnection:
 
     def __init__(self, cloud: Cloud, *, concurrency: int = 16) -> None:
         self.cloud = cloud
-        context = ssl.create_default_context()
-        if cloud.ca_file:
+        # On loopback the given authority is the only one to trust; elsewhere it comes beside the system's.
+        context = ssl.create_default_context(cafile=(cloud.ca_file or None) if cloud.is_loopback else None)
+        if cloud.ca_file and not cloud.is_loopback:
             context.load_verify_locations(cloud.ca_file)
         trust_env = cloud.trust_env and not cloud.is_loopback
         self.transport = SharedTransport(context, trust_env=trust_env)

@@ -241,6 +241,18 @@ async def test_the_border() -> None:
             raise AssertionError
 
 
+def test_answers_that_cannot_be_read() -> None:
+    """An answer whose body is no text still has its error."""
+
+    class Garbled(Response):
+        def text(self) -> str:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")
+
+    error = with_response(500, "")
+    error.response = Garbled(500, "")  # type: ignore[assignment]
+    assert "500" in str(translate("reading it", error))
+
+
 def test_what_never_left() -> None:
     """Only a connection that was never made is sure; one that broke is not, although azure-core gives both one name."""
     key = aiohttp.client_reqrep.ConnectionKey("h", 443, True, True, None, None, None)

@@ -65,7 +65,7 @@ async def test_no_more_than_thirty_days(azure: StubArm, reader: AzureReader) -> 
 @pytest.mark.parametrize(
     ("path", "read"),
     [
-        (f"{VAULT.id}/backupProtectedItems", lambda reader: reader.items(VAULT)),
+        (f"{VM}/providers/Microsoft.Authorization/roleAssignments", lambda reader: reader.role_assignments(VM, "p")),
         (f"{VM}/extensions", lambda reader: reader.extensions(VM)),
     ],
     ids=["generated client", "plain client"],
@@ -167,6 +167,21 @@ async def test_servers(azure: StubArm, reader: AzureReader) -> None:
     ]
     filters = [one.query.get("$filter") for one in azure.seen if one.path.endswith("backupProtectionContainers")]
     assert filters == ["backupManagementType eq 'MAB'"]
+
+
+async def test_a_server_that_its_list_describes(azure: StubArm, reader: AzureReader) -> None:
+    """A machine whose list entry says when it was last seen is not read again."""
+    entry = {
+        "id": f"{VAULT.id}/backupFabrics/x/protectionContainers/Windows;one",
+        "name": "Windows;one",
+        "properties": {"friendlyName": "one", "extendedInfo": {"lastRefreshedAt": "2026-11-22T10:00:00Z"}},
+    }
+    azure.lay("GET", f"{VAULT.id}/backupProtectionContainers", Answer(body={"value": [entry]}))
+    azure.lay("GET", f"{VAULT.id}/backupEngines", Answer(body={"value": []}))
+    [found] = await reader.servers(VAULT)
+
+    assert found.last_seen_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
+    assert len(azure.seen) == 2
 
 
 async def test_subscriptions(azure: StubArm, reader: AzureReader) -> None:

@@ -178,20 +178,24 @@ async def test_an_unknown_authority_is_not_trusted(azure: StubArm) -> None:
 
 
 @pytest.mark.parametrize(
-    "read",
-    [lambda reader: reader.items(VAULT), lambda reader: reader.resources(f"{VAULT.id}/backupProtectedItems", "1")],
+    ("path", "read"),
+    [
+        (f"{VAULT.id}/backupEngines", lambda reader: reader.servers(VAULT)),
+        (f"{VAULT.id}/backupProtectedItems", lambda reader: reader.items(VAULT)),
+    ],
     ids=["generated client", "plain client"],
 )
 async def test_the_token_stays_on_its_host(
     azure: StubArm,
     reader: AzureReader,
     tmp_path_factory: pytest.TempPathFactory,
+    path: str,
     read: Callable[[AzureReader], Awaitable[object]],
 ) -> None:
     """A nextLink to another host is refused, and that host sees no request."""
     async with StubArm(tmp_path_factory.mktemp("other")) as other:
-        page = {"value": [], "nextLink": f"{other.url}{VAULT.id}/backupProtectedItems?api-version=1&$skipToken=x"}
-        azure.lay("GET", f"{VAULT.id}/backupProtectedItems", Answer(body=page))
+        azure.lay("GET", f"{VAULT.id}/backupProtectionContainers", Answer(body={"value": []}))
+        azure.lay("GET", path, Answer(body={"value": [], "nextLink": f"{other.url}{path}?api-version=1&$skipToken=x"}))
         with pytest.raises(GatewayUnavailable, match="not its own"):
             await read(reader)
         assert other.seen == []
@@ -259,6 +263,15 @@ async def test_subscriptions_that_cannot_be_read_do_not_hide_others(
     assert (reason.action, reason.scope) == ("Microsoft.RecoveryServices/vaults/read", f"/subscriptions/{other}")
     with pytest.raises(PermissionDenied):
         await AzureReader(connection, credential, subscriptions=[other], seconds=5).vaults()
+
+
+def test_a_companys_authority_comes_beside_the_systems(azure: StubArm) -> None:
+    """Away from loopback a CA file adds to what the system trusts; on it, it is all that is trusted."""
+    away = AzureConnection(Cloud(ca_file=str(azure.ca_file)))
+    here = AzureConnection(cloud_of(azure))
+
+    assert here.transport._context.cert_store_stats()["x509_ca"] == 1
+    assert away.transport._context.cert_store_stats()["x509_ca"] > 1
 
 
 def test_cloud_of(azure: StubArm) -> None:
