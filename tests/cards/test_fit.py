@@ -89,6 +89,17 @@ def test_an_element_keeps_about_50_characters(element: Element, shown: tuple[Ele
     assert cut(element, 50) == shown
 
 
+def test_a_part_of_a_fold_is_cut_where_at_least_40_characters_fit() -> None:
+    """With less room than that it is left out and counted."""
+    whole = Text((Plain("a" * 10),))
+    assert cut(Fold("f", (Text("a" * 10), Text("b" * 41))), 50) == (
+        Fold("f", (whole, Text((Plain("b" * 40), Plain(" … 1 more character is not shown"))))),
+    )
+    assert cut(Fold("f", (Text("a" * 10), Text("b" * 41))), 49) == (
+        Fold("f", (whole, Note("… 1 more part is not shown"))),
+    )
+
+
 @pytest.mark.parametrize(
     ("element", "left"),
     [
