@@ -217,11 +217,21 @@ async def choose_point(request: PlanRequest, wanted: str, read: BackupReader) ->
         for point in points:
             if point_name(point) == wanted:
                 return point
-        raise RequestError(f"{item.name} has no recovery point {wanted} in the last four weeks.")
+        return await _older_point(item, wanted, read)
     usable = [point for point in points if not point.soft_deleted and _valid(point)]
     if not usable:
         raise RequestError(f"{item.name} has no recovery point that can be restored in the last four weeks.")
     return max(usable, key=lambda point: point.at)
+
+
+async def _older_point(item: ProtectedItem, name: str, read: BackupReader) -> RecoveryPoint:
+    """A point that is older than what one list shows."""
+    try:
+        body = await read.resource(f"{item.id.id}/recoveryPoints/{name}", BACKUP_API)
+        at = datetime.fromisoformat(str(section(body, "properties").get("recoveryPointTime")))
+    except (ResourceNotFound, ValueError):
+        raise RequestError(f"{item.name} has no recovery point {name}.") from None
+    return RecoveryPoint(id=name, at=at)
 
 
 def _valid(point: RecoveryPoint) -> bool:

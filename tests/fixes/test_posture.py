@@ -140,9 +140,9 @@ def rule(
     }
 
 
-def told(**parameters: str) -> PlanRequest:
+def told(*, email: str = "") -> PlanRequest:
     """A request of a bot that can be reached."""
-    request = ask(**parameters)
+    request = ask(email=email)
     return replace(
         request, settings=replace(request.settings, alert_webhook="https://bot.contoso.com/webhooks/azure-monitor")
     )
