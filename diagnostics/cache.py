@@ -65,5 +65,8 @@ def _comparable(value: Any) -> Hashable:  # noqa: ANN401  (whatever a reader's m
 
 
 def once(reader: BackupReader) -> BackupReader:
-    """A reader for one diagnosis that asks ``reader`` each question at most once; errors are shared like answers."""
-    return cast(BackupReader, _Once(reader))
+    """A reader for one diagnosis that asks ``reader`` each question at most once; errors are shared like answers.
+
+    A reader that does so already is given back: its questions are comparable only once.
+    """
+    return reader if isinstance(reader, _Once) else cast(BackupReader, _Once(reader))
