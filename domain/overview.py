@@ -46,6 +46,8 @@ class ItemStatus:
     item_id: str
     vault_id: str
     vault_name: str
+    place: str = ""
+    """The machine, backup server or storage account that the item is on; "" for VMs."""
     container: str = ""
     source_id: str = ""
     policy_id: str = ""
@@ -57,6 +59,11 @@ class ItemStatus:
     error_code: str = ""
     failures: int = 0
     running_for: timedelta | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, with the place where the name alone says little: ``orders on vm-sql-01``."""
+        return f"{self.name} on {self.place}" if self.place else self.name
 
     @property
     def breached(self) -> bool:

@@ -1,6 +1,6 @@
 """How a vault and the fleet stand: exceptions first, the worst ten, then how to see the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from adaptive_cards.card import (
@@ -19,7 +19,7 @@ from adaptive_cards.card import (
 )
 from adaptive_cards.cards.words import ago, open_in_portal, plural, portal
 from adaptive_cards.identity import encode
-from domain.overview import FleetStatus, ItemState, ItemStatus, VaultStatus
+from domain.overview import FleetStatus, ItemState, ItemStatus, UnreadSubscription, VaultStatus
 
 WORST = 10
 NAMES = 10
@@ -55,7 +55,7 @@ def severity_of(items: Sequence[ItemStatus], *, blind: bool) -> Severity:
 
 def diagnose_buttons(items: Sequence[ItemStatus], *last: Button) -> Buttons | None:
     """A Diagnose button for each item, the first three seen, the others behind *More*; None without any button."""
-    buttons = [Button(f"Diagnose {one.name}", "diagnose.item", one.item_id) for one in items if _fits(one.item_id)]
+    buttons = [Button(f"Diagnose {one.label}", "diagnose.item", one.item_id) for one in items if _fits(one.item_id)]
     return Buttons((*buttons, *last)) if buttons or last else None
 
 
@@ -71,7 +71,7 @@ def _fits(value: str) -> bool:
 def line(item: ItemStatus, now: datetime, *, with_vault: bool) -> Status:
     """One item: name, why, error code, age of its newest point."""
     word, sign = SIGNS[item.state]
-    parts: list[Inline] = [portal(item.name, item.item_id)]
+    parts: list[Inline] = [portal(item.label, item.item_id)]
     if with_vault:
         parts.append(f" in {item.vault_name}")
     parts.append(f": {item.why}")
@@ -109,7 +109,7 @@ def vault(status: VaultStatus, now: datetime, *, simulated: bool) -> Card:
     elements += [line(one, now, with_vault=False) for one in quiet[:NAMES]]
     if len(quiet) > NAMES:
         elements.append(Note(f"… {len(quiet) - NAMES} more are stopped or pending"))
-    fine = [one.name for one in status.items if one.state is ItemState.FINE]
+    fine = [one.label for one in status.items if one.state is ItemState.FINE]
     if fine:
         more = f" and {len(fine) - NAMES} more" if len(fine) > NAMES else ""
         elements.append(Text(f"Fine: {', '.join(fine[:NAMES])}{more}.", subtle=True))
@@ -136,9 +136,9 @@ def fleet(status: FleetStatus, now: datetime, *, simulated: bool) -> Card:
     rest = len(status.exceptions) - len(shown)
     if rest:
         elements.append(Text(f"… {rest} more, by vault:"))
-    elements += [_blind(one.vault_name, one.unread) for one in status.unread_vaults]
-    elements += [_blind(f"subscription {one.subscription}", one.why) for one in status.unread_subscriptions]
-    elements += [_blind(one.vault_name, note) for one in status.vaults for note in one.notes]
+    elements += blind_lines((one.vault_name, one.unread) for one in status.unread_vaults)
+    elements += unread_subscriptions(status.unread_subscriptions)
+    elements += blind_lines((one.vault_name, note) for one in status.vaults for note in one.notes)
     troubled = [one for one in status.vaults if one.exceptions]
     if troubled and len(status.vaults) > 1:
         elements.append(_by_vault(troubled))
@@ -165,15 +165,36 @@ def fleet(status: FleetStatus, now: datetime, *, simulated: bool) -> Card:
     )
 
 
-def _blind(name: str, why: str) -> Status:
-    return Status("COULD NOT READ", "?", f"{name}: {why}")
+def blind_lines(unread: Iterable[tuple[str, str]]) -> list[Element]:
+    """A line for each thing that could not be read, by name and reason; equal reasons share a line."""
+    names: dict[str, list[str]] = {}
+    for name, why in unread:
+        names.setdefault(why, []).append(name)
+    return [
+        Status(
+            "COULD NOT READ",
+            "?",
+            f"{', '.join(of[:NAMES])}{f' and {len(of) - NAMES} more' if len(of) > NAMES else ''}: {why}",
+        )
+        for why, of in names.items()
+    ]
+
+
+def unread_subscriptions(unread: Iterable[UnreadSubscription]) -> list[Element]:
+    """A line for each subscription that could not be read."""
+    return blind_lines((f"subscription {one.subscription}", one.why) for one in unread)
+
+
+def working(what: str, *, simulated: bool) -> Card:
+    """While many reads are under way."""
+    return Card(summary=f"{what} …", elements=(Text("Asking Azure.", subtle=True),), simulated=simulated)
 
 
 def _by_vault(vaults: Sequence[VaultStatus]) -> Table:
     ordered = sorted(vaults, key=lambda one: (-one.counts[ItemState.NEEDS_YOU], one.vault_name.casefold()))
     rows = tuple(
         (
-            portal(one.vault_name, one.vault_id),
+            one.vault_name,
             str(one.counts[ItemState.NEEDS_YOU]),
             str(one.counts[ItemState.UNKNOWN]),
             str(one.counts[ItemState.FINE]),

@@ -95,6 +95,7 @@ def judge_item(
         item_id=item.id.id,
         vault_id=item.id.vault.id,
         vault_name=item.id.vault.name,
+        place="" if item.workload is Workload.VM else item.server_name or item.parent_name,
         container=item.id.container,
         source_id=item.source_id,
         policy_id=item.policy_id,

@@ -29,6 +29,7 @@ def item_json(item: ItemStatus) -> Record:
         "item": item.item_id,
         "name": item.name,
         "vault": item.vault_name,
+        "place": item.place or None,
         "workload": item.workload.value,
         "state": item.state.value,
         "why": item.why,
