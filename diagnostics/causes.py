@@ -45,7 +45,8 @@ def rank(
 ) -> tuple[Cause, ...]:
     """The causes that the findings support, the best supported first, each with reasons and fixes that fit ``workload``."""
     view = View(findings={finding.check: finding for finding in findings}, workload=workload)
-    weighed = [one for order, rule in enumerate(rules) if (one := _weigh(rule, order, view)) is not None]
+    fitting_rules = [rule for rule in rules if workload is None or workload in rule.workloads]
+    weighed = [one for order, rule in enumerate(fitting_rules) if (one := _weigh(rule, order, view)) is not None]
     strength = {one.rule.id: one.confidence for one in weighed}
     causes = [(_settled(one, strength), one) for one in weighed]
     kept = sorted(

@@ -67,6 +67,7 @@ class Rule:
     yields_to: frozenset[str] = frozenset()
     fixes_of_code: str = ""
     explains: str = "backup"
+    workloads: frozenset[Workload] = frozenset(Workload)
 
 
 def shown(check: str, outcome: Outcome, weight: float, words: str, **facts: str) -> Clue:

@@ -31,7 +31,7 @@ _SHOWN = 300
 
 @check(
     title="The last backup succeeded",
-    runbook=("indicator_rpo_breached", "diagnostic_error_code", "tool_vault_jobs_alerts", "tool_az_job_list"),
+    runbook=("title", "indicator_rpo_breached", "diagnostic_error_code", "tool_vault_jobs_alerts", "tool_az_job_list"),
     permissions=("Microsoft.RecoveryServices/Vaults/backupJobs/read",),
     docs="https://learn.microsoft.com/azure/backup/backup-azure-vms-troubleshoot",
     suggests=(

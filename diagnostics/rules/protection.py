@@ -171,7 +171,7 @@ _DATA: Final = (
                 "UserErrorLogBackupFailedAsRecoveryModelChanged",
                 weight=0.8,
             ),
-            code("sql_log_chain", weight=0.3),
+            code("sql_log_chain", weight=0.35),
         ),
         fixes=(RERUN,),
         yields_to=frozenset({"sql_full_backup_missing"}),
