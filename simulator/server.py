@@ -111,13 +111,17 @@ class Simulator:
         self.entra = Entra(self.world, secret)
         self._journal = journal
         self._replay(entries[1:])
+        self._pace(speed)
+
+    def _pace(self, speed: float) -> None:
         self.world.pace = Pace(speed)
+        self.world.lengths.clear()
 
     def _replay(self, entries: list[Json]) -> None:
         self._journal.replaying = True
         for entry in entries:
             now = datetime.fromisoformat(entry["at"])
-            self.world.pace = Pace(entry["speed"])
+            self._pace(entry["speed"])
             if "request" in entry:
                 self.pipeline.perform(Request(**entry["request"]), now)
             elif "advance" in entry:

@@ -202,10 +202,16 @@ class Parser:
         return left
 
     def _postfix(self) -> Evaluate:
+        start = self.place
         value = self._primary()
+        plain = self.place == start + 1 and self.tokens[start].kind == "name"
         while self.peek() in (".", "["):
             if self.take() == ".":
-                value = _member(value, self.take())
+                name = self.take()
+                if plain and self.place == start + 3:
+                    self.columns.discard(self.tokens[start].text)
+                    self.columns.add(f"{self.tokens[start].text}.{name}")
+                value = _member(value, name)
             else:
                 value = _index(value, self.expression())
                 self.take("]")

@@ -8,8 +8,12 @@ from typing import Any
 from simulator.kql.expressions import AGGREGATES, Evaluate, Parser, Row, as_time
 from simulator.kql.lexer import KqlError, Token, tokens
 
-Table = Mapping[str, Callable[[], Iterator[Row]]]
-"""The rows of a table by resource type, so that types which a query does not want are never made."""
+Table = list[tuple[Row, Callable[[], Iterator[Row]]]]
+"""A table in parts: what all rows of a part have in common (their type, perhaps their status), and the rows.
+
+Parts that the query's leading where clauses refuse on those grounds alone are never made.
+"""
+KNOWN = ({"type"}, {"properties.status"})
 
 
 def run(text: str, tables: Mapping[str, Table], now: datetime) -> list[Row]:
@@ -46,25 +50,26 @@ def _stages(found: list[Token]) -> list[list[Token]]:
 
 
 def _scan(table: Table, stages: list[list[Token]], now: datetime) -> Iterator[Row]:
-    """The table's rows, leaving out types that the leading where clauses refuse."""
-    tests: list[Evaluate] = []
+    """The table's rows, leaving out parts that the leading where clauses refuse."""
+    tests: list[tuple[str, Evaluate]] = []
     for stage in stages:
         if stage[0].text != "where":
             break
-        tests += _type_tests(stage, now)
-    for kind, rows in table.items():
-        if all(test({"type": kind}) for test in tests):
+        tests += _part_tests(stage, now)
+    for common, rows in table:
+        told = {"type", *(f"properties.{name}" for name in common.get("properties", ()))}
+        if all(test(common) for column, test in tests if column in told):
             yield from rows()
 
 
-def _type_tests(stage: list[Token], now: datetime) -> list[Evaluate]:
+def _part_tests(stage: list[Token], now: datetime) -> list[tuple[str, Evaluate]]:
     parser = Parser(stage, now, 1)
-    found: list[Evaluate] = []
+    found: list[tuple[str, Evaluate]] = []
     while True:
         parser.columns.clear()
         test = parser.comparison()
-        if parser.columns == {"type"}:
-            found.append(test)
+        if parser.columns in KNOWN:
+            found.append((next(iter(parser.columns)), test))
         if parser.peek() != "and":
             return [] if parser.peek() == "or" else found
         parser.take()

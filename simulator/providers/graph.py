@@ -26,6 +26,7 @@ from simulator.world.model import (
     ITEM_TYPES,
     Account,
     Item,
+    Job,
     Json,
     KeyVault,
     Machine,
@@ -77,11 +78,10 @@ def _items(call: Call, subscriptions: set[str]) -> Iterator[Json]:
 
 
 def _item_properties(world: World, item: Item, now: datetime) -> Json:
-    if item.real_from is not None or item.workload is not Workload.VM:
+    if item.real_from is not None or item.jobs or item.workload is not Workload.VM:
         properties: Json = item_body(world, item, now)["properties"]
     else:
-        point = history.newest_point(world, item, now)
-        job = history.newest_backup(world, item, now)
+        start, point = history.newest_good(world, item, now)
         properties = {
             "protectedItemType": ITEM_KINDS[item.workload],
             "backupManagementType": item.management_type,
@@ -93,8 +93,8 @@ def _item_properties(world: World, item: Item, now: datetime) -> Json:
             "protectionStatus": "Healthy",
             "healthStatus": "Passed",
             "lastBackupStatus": "Completed",
-            "lastBackupTime": zulu(job.started) if job else NEVER,
-            "lastRecoveryPoint": zulu(point.time) if point else None,
+            "lastBackupTime": zulu(start) if start else NEVER,
+            "lastRecoveryPoint": zulu(point) if point else None,
             "sourceResourceId": item.source_id,
         }
     state = properties["protectionState"]
@@ -109,48 +109,54 @@ def _item_properties(world: World, item: Item, now: datetime) -> Json:
     return properties
 
 
-def _jobs(call: Call, subscriptions: set[str]) -> Iterator[Json]:
-    kind = "microsoft.recoveryservices/vaults/backupjobs"
+def _jobs(call: Call, subscriptions: set[str], status: str) -> Iterator[Json]:
+    """The jobs with a status, or with "other" those that are neither Completed nor InProgress."""
     until = call.now - call.world.seconds(INDEX_LAG.total_seconds(), call.now)
     for item in call.world.items:
         if item.vault.subscription not in subscriptions:
             continue
-        for job in history.jobs(call.world, item, call.now - JOBS_KEPT, until, call.now):
-            body = job_body(job, call.now, full=False)
-            properties = {k: v for k, v in body["properties"].items() if k != "errorDetails"}
-            yield _row(
-                call,
-                {**body, "properties": {**properties, "vaultName": item.vault.name}},
-                kind,
-                item.vault.subscription,
-                item.vault.group,
-            )
+        after = call.now - (timedelta(days=2) if status == "InProgress" else JOBS_KEPT)
+        if status == "InProgress" and item.real_from is None and not item.open and not _running(item, call.now):
+            continue
+        for job in history.jobs(call.world, item, after, until, call.now, good=status != "other"):
+            word = job.status if job.status in ("Completed", "InProgress") else "other"
+            if word == status:
+                yield _job_row(call, job)
+
+
+def _running(item: Item, now: datetime) -> bool:
+    policy = history.policy_of(item)
+    start = policy.schedule.preceding(now) if policy else None
+    return start is not None and now - start < timedelta(hours=1)
+
+
+def _job_row(call: Call, job: Job) -> Json:
+    body = job_body(job, call.now, full=False)
+    vault = job.item.vault
+    properties = {k: v for k, v in body["properties"].items() if k != "errorDetails"}
+    kind = "microsoft.recoveryservices/vaults/backupjobs"
+    whole = {**body, "properties": {**properties, "vaultName": vault.name}}
+    return _row(call, whole, kind, vault.subscription, vault.group)
 
 
 def _resources(call: Call, subscriptions: set[str]) -> kql.Table:
-    def table(
+    def part(
         kind: str, found: Iterable[Owned], body: Callable[[Owned], Json]
-    ) -> tuple[str, Callable[[], Iterator[Json]]]:
+    ) -> tuple[Json, Callable[[], Iterator[Json]]]:
         def rows() -> Iterator[Json]:
             for one in found:
                 if one.subscription in subscriptions:
                     yield _row(call, body(one), kind, one.subscription, one.group)
 
-        return kind, rows
+        return {"type": kind}, rows
 
     world = call.world
-    return dict(
-        (
-            table("microsoft.recoveryservices/vaults", world.vaults.values(), lambda v: vault_body(call, v)),
-            table(
-                "microsoft.compute/virtualmachines",
-                world.machines.values(),
-                lambda m: machine_body(m, call.now),
-            ),
-            table("microsoft.keyvault/vaults", world.key_vaults.values(), lambda k: key_vault_body(call, k)),
-            table("microsoft.storage/storageaccounts", world.accounts.values(), account_body),
-        )
-    )
+    return [
+        part("microsoft.recoveryservices/vaults", world.vaults.values(), lambda v: vault_body(call, v)),
+        part("microsoft.compute/virtualmachines", world.machines.values(), lambda m: machine_body(m, call.now)),
+        part("microsoft.keyvault/vaults", world.key_vaults.values(), lambda k: key_vault_body(call, k)),
+        part("microsoft.storage/storageaccounts", world.accounts.values(), account_body),
+    ]
 
 
 def _alerts(call: Call, subscriptions: set[str]) -> Iterator[Json]:
@@ -164,13 +170,27 @@ def _alerts(call: Call, subscriptions: set[str]) -> Iterator[Json]:
 
 def _tables(call: Call, subscriptions: set[str]) -> dict[str, kql.Table]:
     prefix = "microsoft.recoveryservices/vaults"
+    jobs = f"{prefix}/backupjobs"
     return {
         "resources": _resources(call, subscriptions),
-        "recoveryservicesresources": {
-            f"{prefix}/backupfabrics/protectioncontainers/protecteditems": lambda: _items(call, subscriptions),
-            f"{prefix}/backupjobs": lambda: _jobs(call, subscriptions),
-        },
-        "alertsmanagementresources": {"microsoft.alertsmanagement/alerts": lambda: _alerts(call, subscriptions)},
+        "recoveryservicesresources": [
+            (
+                {"type": f"{prefix}/backupfabrics/protectioncontainers/protecteditems"},
+                lambda: _items(call, subscriptions),
+            ),
+            ({"type": jobs}, lambda: _jobs(call, subscriptions, "other")),
+            (
+                {"type": jobs, "properties": {"status": "InProgress"}},
+                lambda: _jobs(call, subscriptions, "InProgress"),
+            ),
+            (
+                {"type": jobs, "properties": {"status": "Completed"}},
+                lambda: _jobs(call, subscriptions, "Completed"),
+            ),
+        ],
+        "alertsmanagementresources": [
+            ({"type": "microsoft.alertsmanagement/alerts"}, lambda: _alerts(call, subscriptions))
+        ],
     }
 
 

@@ -172,14 +172,14 @@ SHAPES = {
 
 
 def _extended(world: World, item: Item, newest: Point | None, now: datetime) -> Json:
-    found = [point for point in history.points(world, item, now) if not point.soft_deleted]
-    body: Json = {"recoveryPointCount": len(found)}
-    if found:
-        body["oldestRecoveryPoint"] = zulu(found[-1].time)
+    count, oldest = history.point_span(world, item, now)
+    body: Json = {"recoveryPointCount": count}
+    if oldest is not None:
+        body["oldestRecoveryPoint"] = zulu(oldest)
     if item.workload is Workload.VM:
         body["policyInconsistent"] = bool(item.more.get("inconsistent"))
-        if found:
-            body["oldestRecoveryPointInVault"] = zulu(found[-1].time)
+        if oldest is not None:
+            body["oldestRecoveryPointInVault"] = zulu(oldest)
     elif item.workload in DATABASES:
         body["policyState"] = "Consistent"
         body["recoveryModel"] = "Full"
@@ -198,7 +198,7 @@ def _extended(world: World, item: Item, newest: Point | None, now: datetime) -> 
         body["isPresentOnCloud"] = True
         body["protectionGroupName"] = "Servers"
         body["onPremiseLatestRecoveryPoint"] = zulu(newest.time)
-        body["onPremiseRecoveryPointCount"] = len(found)
+        body["onPremiseRecoveryPointCount"] = count
     return body
 
 

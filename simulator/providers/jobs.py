@@ -26,6 +26,8 @@ OPERATIONS = (
     "Undelete",
     "UpdateCustomerManagedKey",
 )
+GOOD_STATUSES = (None, "Completed", "InProgress")
+"""What computed jobs can be: a filter for anything else need not make them."""
 WINDOW = timedelta(days=30)
 JOB_TYPES = {
     Workload.VM: "AzureIaaSVMJob",
@@ -184,7 +186,7 @@ def _rows(call: Call, vault: Vault) -> list[Json]:
     for item in vault.items.values():
         if management and item.management_type != management:
             continue
-        for job in history.jobs(call.world, item, after, until, call.now):
+        for job in history.jobs(call.world, item, after, until, call.now, good=status in GOOD_STATUSES):
             if job.region or (operation and job.operation != operation):
                 continue
             if "jobId" in wanted and job.id != wanted["jobId"].casefold():

@@ -54,12 +54,15 @@ def _computed_job(world: World, item: Item, start: datetime, now: datetime) -> J
     return job
 
 
-def jobs(world: World, item: Item, after: datetime, until: datetime, now: datetime) -> list[Job]:
-    """The jobs of an item that started in [after, until), newest first."""
+def jobs(world: World, item: Item, after: datetime, until: datetime, now: datetime, *, good: bool = True) -> list[Job]:
+    """The jobs of an item that started in [after, until), newest first; without `good` no computed ones."""
     settle(world, item, now)
+    if not good and not item.jobs:
+        return []
     after = max(after, now - JOB_RETENTION)
     until = min(until, now)
-    found = [_computed_job(world, item, start, now) for start in _good_runs(item, after, until)]
+    starts = _good_runs(item, after, until) if good else ()
+    found = [_computed_job(world, item, start, now) for start in starts]
     found += [job for job in item.jobs if after <= job.started <= until]
     found.sort(key=lambda job: job.started, reverse=True)
     return found
@@ -96,11 +99,16 @@ def _latest(world: World, item: Item, now: datetime, *, whole: bool) -> datetime
     for _ in range(2):
         if start is None or start < item.since:
             return None
-        steps = backup_steps(world, item, start)
-        if start + timedelta(seconds=sum(s.seconds for s in (steps if whole else steps[:1]))) <= now:
+        if start + _lengths(world, item, start)[whole] <= now:
             return start
         start = policy.schedule.preceding(start - timedelta(seconds=1))
     return None
+
+
+def newest_good(world: World, item: Item, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """For an item that never had trouble: the start of its last backup and the time of its last point."""
+    start, snapshot = (_latest(world, item, now, whole=whole) for whole in (True, False))
+    return start, snapshot + POINT_LAG if snapshot else None
 
 
 def newest_backup(world: World, item: Item, now: datetime) -> Job | None:
@@ -145,9 +153,20 @@ def points(
     return found[:limit] if limit else found
 
 
+def _lengths(world: World, item: Item, start: datetime) -> tuple[timedelta, timedelta]:
+    """How long the first step and the whole of a backup last that starts at `start`."""
+    scaled = start >= world.epoch
+    known = world.lengths.get((item.workload, scaled))
+    if known is None:
+        steps = backup_steps(world, item, start)
+        known = (timedelta(seconds=steps[0].seconds), timedelta(seconds=sum(step.seconds for step in steps)))
+        world.lengths[item.workload, scaled] = known
+    return known
+
+
 def _computed_point(world: World, item: Item, start: datetime, now: datetime) -> Point | None:
-    job = _computed_job(world, item, start, now)
-    if job.passed == 0:
+    first, whole = _lengths(world, item, start)
+    if start + first > now:
         return None
     if item.workload in DATABASES:
         kind = "Full"
@@ -156,7 +175,22 @@ def _computed_point(world: World, item: Item, start: datetime, now: datetime) ->
     minute = int(start.timestamp()) // 60
     name = str((_tail(item, minute) & 0xFFFFFF) * 100_000_000 + minute)
     gone = item.more.get("points_deleted_at")
-    return Point(name, start + POINT_LAG, kind, job.ended, soft_deleted=bool(gone and start < gone))
+    vaulted = start + whole if start + whole <= now else None
+    return Point(name, start + POINT_LAG, kind, vaulted, soft_deleted=bool(gone and start < gone))
+
+
+def point_span(world: World, item: Item, now: datetime) -> tuple[int, datetime | None]:
+    """How many recovery points an item has that are not soft deleted, and when the oldest was made."""
+    gone = item.more.get("points_deleted_at")
+    if item.real_from is not None or gone:
+        found = [point.time for point in points(world, item, now) if not point.soft_deleted]
+        return len(found), found[-1] if found else None
+    policy = policy_of(item)
+    kept = timedelta(days=policy.retention_days if policy else 30)
+    starts = [s for s in _good_runs(item, now - kept, now) if s + _lengths(world, item, s)[0] <= now]
+    more = [point.time for point in item.points]
+    times = [*(s + POINT_LAG for s in starts[:1]), *more]
+    return len(starts) + len(more), min(times, default=None)
 
 
 def newest_point(world: World, item: Item, now: datetime) -> Point | None:

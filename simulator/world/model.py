@@ -425,6 +425,7 @@ class World:
     deleted_containers: list[Json] = field(default_factory=list)
     acknowledged: dict[str, str] = field(default_factory=dict)
     activity: list[Json] = field(default_factory=list)
+    lengths: dict[tuple[Workload, bool], tuple[timedelta, timedelta]] = field(default_factory=dict)
     graph_results: dict[str, list[Json]] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     lively: dict[int, Item] = field(default_factory=dict)
