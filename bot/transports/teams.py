@@ -256,6 +256,7 @@ class Teams:
     platform: TeamsPlatform
     directory: TeamsDirectory
     tokens: Tokens
+    turns: Turns
     route: Handler
 
     async def close(self) -> None:
@@ -311,5 +312,6 @@ def build_teams(  # noqa: PLR0913  (the composition root names everything)
         platform=TeamsPlatform(directory=directory, forms=forms),
         directory=directory,
         tokens=tokens,
+        turns=turns,
         route=teams_route(inbound_auth(settings, http), turns),
     )

@@ -107,15 +107,13 @@ class SecretTokens:
         limit = aiohttp.ClientTimeout(total=WITHIN_S)
         try:
             async with self.http.post(self.url, data=form, allow_redirects=False, timeout=limit) as response:
-                body = await response.json(content_type=None)
-                status = response.status
-            token, life = str(body["access_token"]), float(body["expires_in"])
+                body, status = _json(await response.text(errors="replace")), response.status
         except _LOST as error:
             raise self._failed(type(error).__name__) from error
+        try:
+            token, life = str(body["access_token"]), float(body["expires_in"])
         except (ValueError, KeyError, TypeError) as error:
-            raise self._failed(
-                _entra_words(status, body if isinstance(error, KeyError | TypeError) else None)
-            ) from error
+            raise self._failed(_entra_words(status, body)) from error
         self._token = token
         self._until = self.monotonic() + max(life - EARLIER_S, life / 2)
 
@@ -124,11 +122,10 @@ class SecretTokens:
         return MessengerError(f"no token for Teams: {why}", retry_after=TOKEN_FAILED_WAIT)
 
 
-def _entra_words(status: int, body: object) -> str:
+def _entra_words(status: int, body: Mapping[str, Any]) -> str:
     """Entra's error and the first line of its description: neither holds the secret."""
-    if not isinstance(body, Mapping):
-        return f"HTTP {status}"
-    return f"{body.get('error', f'HTTP {status}')} {body.get('error_description', '')}".splitlines()[0][:200].strip()
+    words = f"{body.get('error', f'HTTP {status}')} {body.get('error_description', '')}"
+    return words.splitlines()[0][:200].strip()
 
 
 @dataclass(kw_only=True)
@@ -141,7 +138,7 @@ class IdentityTokens:
         """The token."""
         try:
             return (await self.credential.get_token(SCOPE)).token
-        except AzureError as error:
+        except (AzureError, KeyError, ValueError) as error:  # the latter two: an answer that is no token
             first = (str(error).splitlines() or [""])[0][:200]
             raise MessengerError(f"no token for Teams: {first}", retry_after=TOKEN_FAILED_WAIT) from error
 
