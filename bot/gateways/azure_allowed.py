@@ -151,7 +151,13 @@ def check_allowed(call: Call) -> None:
     """Raise BadRequest, with the reason, for a call that no row of :data:`ALLOWED` covers."""
     path = call.resource
     dots = {".", ".."}.intersection(path.split("/"))
-    if dots or any(not one.isprintable() for one in path) or "api-version" in {name.casefold() for name in call.query}:
+    quoted = re.search("%[0-9A-Fa-f]{2}", path)  # could hide a slash or dots from the table below
+    if (
+        dots
+        or quoted
+        or any(not one.isprintable() for one in path)
+        or "api-version" in {name.casefold() for name in call.query}
+    ):
         raise BadRequest(f"Not sent: {call.method} with an address that is no plain ARM id.")
     rows = [row for row in ALLOWED if row.method == call.method.upper() and row.path.fullmatch(path)]
     if not rows:

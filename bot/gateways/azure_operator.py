@@ -20,7 +20,7 @@ from bot.gateways.azure_wire import plain_mapping
 from bot.gateways.azure_wiring import ArmClient, AzureConnection
 from domain.backup import Permission
 from domain.errors import GatewayError, GatewayUnavailable, OutcomeUnknown
-from domain.fix import Call, Receipt
+from domain.fix import Call, Kind, Receipt
 
 _LOG = logging.getLogger(__name__)
 _REDIRECT, _CLIENT_ERROR, _REQUEST_TIMEOUT, _SERVER_ERROR = 300, 400, 408, 500
@@ -95,7 +95,7 @@ class AzureOperator:
             if never_left(error):
                 raise _nothing_happened(what, error) from error
             raise _unknown(what, clean(str(error)), request_id) from error
-        return _receipt(what, response, request_id)
+        return _receipt(what, response, request_id, secret=call.kind is Kind.ACCESS_TOKEN)
 
     def _request(self, call: Call, token: str, request_id: str) -> HttpRequest:
         return HttpRequest(
@@ -120,7 +120,14 @@ def _json(body: object) -> Any:  # noqa: ANN401  (JSON)
     return body
 
 
-def _receipt(what: str, response: AsyncHttpResponse, request_id: str) -> Receipt:
+class _Hidden(dict[str, object]):
+    """An answer that is needed whole for the very next call and must not be printed on the way."""
+
+    def __repr__(self) -> str:
+        return "(secret)"
+
+
+def _receipt(what: str, response: AsyncHttpResponse, request_id: str, *, secret: bool) -> Receipt:
     status, headers = response.status_code, response.headers
     correlation = headers.get("x-ms-correlation-request-id") or headers.get("x-ms-request-id") or request_id
     if status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT:
@@ -135,7 +142,7 @@ def _receipt(what: str, response: AsyncHttpResponse, request_id: str) -> Receipt
         operation_id=operation_id(headers),
         correlation_id=correlation,
         request_id=headers.get("x-ms-request-id") or request_id,
-        body=_small_body(response),
+        body=_Hidden(_body(response)) if secret else _small_body(response),
     )
 
 
@@ -149,13 +156,15 @@ def operation_id(headers: Mapping[str, str]) -> str:
 
 
 def _small_body(response: AsyncHttpResponse) -> dict[str, object]:
+    return plain_mapping(_body(response)) if len(response.content) <= _LARGEST_BODY else {}
+
+
+def _body(response: AsyncHttpResponse) -> Mapping[str, object]:
     try:
-        if len(response.content) > _LARGEST_BODY:
-            return {}
         body = response.json()
     except (AzureError, ValueError, LookupError):
         return {}  # accepted all the same: what Azure says beside it is a courtesy
-    return plain_mapping(body) if isinstance(body, Mapping) else {}
+    return body if isinstance(body, Mapping) else {}
 
 
 def _unknown(what: str, why: str, request_id: str) -> OutcomeUnknown:

@@ -308,7 +308,7 @@ class AzureReader:
         except PermissionDenied as error:
             raise PermissionDenied(
                 "The reading identity may not ask Microsoft Graph for the Backup Management Service: grant it the application"
-                " permission Application.Read.All, or set azure.backup_service_principal to the object id that"
+                " permission Application.Read.All, or set azure.backup_service_object_id to what"
                 f" `az ad sp show --id {BACKUP_MANAGEMENT_SERVICE} --query id` prints.",
                 action="Application.Read.All",
                 scope="Microsoft Graph",

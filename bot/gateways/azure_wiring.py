@@ -1,6 +1,7 @@
 """One wiring for production and simulation: endpoint, scope, CA file and identity values are all that differs."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ T = TypeVar("T")
 MOST_PAGES = 20
 _SUCCESS = 300
 _SAFE_IN_PATH = "/;:@!$&'()*+,=~"
+_QUOTED = re.compile("(%[0-9A-Fa-f]{2})")
 
 flatten_discriminators(backup_models)
 
@@ -116,8 +118,11 @@ class ArmClient:
         )
 
     def address(self, path: str) -> str:
-        """The whole address of ``path``, quoted as ARM expects it: ``;`` and ``'`` stay."""
-        return f"{self._endpoint}/{quote(path.lstrip('/'), safe=_SAFE_IN_PATH)}"
+        """The whole address of ``path``, quoted as ARM expects it: ``;`` and ``'`` stay, and so does what is quoted."""
+        parts = _QUOTED.split(path.lstrip("/"))
+        return f"{self._endpoint}/" + "".join(
+            part if number % 2 else quote(part, safe=_SAFE_IN_PATH) for number, part in enumerate(parts)
+        )
 
     async def send(self, request: HttpRequest) -> AsyncHttpResponse:
         """Send a request and give the answer, whatever its status; raises azure-core's exceptions."""

@@ -145,6 +145,8 @@ def test_allowed(method: str, resource: str, body: Json) -> None:
         ("POST", f"https://evil.example{ITEM}/backup", None, "not among"),
         ("POST", f"{ITEM}/../../backup", None, "plain ARM id"),
         ("POST", f"{ITEM}/backup\n", None, "plain ARM id"),
+        ("DELETE", f"{VM}/extensions/%2e%2e", None, "plain ARM id"),
+        ("DELETE", f"{VM}/extensions/x%2F..%2F..", None, "plain ARM id"),
         ("GET", VAULT, None, "not among"),
     ],
 )

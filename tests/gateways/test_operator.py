@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -217,13 +218,13 @@ async def test_each_call_has_a_fresh_connection(azure: StubArm, operator: AzureO
     assert len({one.connection for one in azure.seen}) == 2
 
 
+TOKEN = {"properties": {"objectType": "CrrAccessToken", "accessTokenString": "eyJhbGciOi.x.y", "recoveryPointId": "1"}}
+
+
 async def test_receipts_hold_no_secrets(azure: StubArm, operator: AzureOperator) -> None:
-    """The access token of a cross-region restore does not get into the receipt, and a large body is left out."""
-    path = f"{ITEM}/recoveryPoints/1/accessToken"
-    body = {
-        "properties": {"objectType": "CrrAccessToken", "accessTokenString": "eyJhbGciOi.x.y", "recoveryPointId": "1"}
-    }
-    azure.lay("POST", path, Answer(body=body))
+    """What looks secret in an answer does not get into the receipt, and a large or unreadable body is left out."""
+    path = f"{ITEM}/recoveryPoints/1/restore"
+    azure.lay("POST", path, Answer(body=TOKEN))
     receipt = await operator.send(call(resource=path))
 
     assert receipt.body["properties"] == {
@@ -231,9 +232,19 @@ async def test_receipts_hold_no_secrets(azure: StubArm, operator: AzureOperator)
         "accessTokenString": "(secret)",
         "recoveryPointId": "1",
     }
-    azure.lay("POST", f"{ITEM}/backup", Answer(body={"x": "y" * 20_000}), Answer(raw=b"garbage"))
-    assert (await operator.send(call())).body == {}
-    assert (await operator.send(call())).body == {}
+    azure.lay("POST", f"{ITEM}/backup", Answer(body={"x": "y" * 20_000}), Answer(raw=b"garbage"), Answer(body=[1]))
+    for _ in range(3):
+        assert (await operator.send(call())).body == {}
+
+
+async def test_an_access_token_is_handed_on_and_not_printed(azure: StubArm, operator: AzureOperator) -> None:
+    """The call that only fetches a token gives it whole, for the call that needs it, and its receipt does not print it."""
+    path = f"{ITEM}/recoveryPoints/1/accessToken"
+    azure.lay("POST", path, Answer(body=TOKEN))
+    receipt = await operator.send(replace(call(resource=path), kind=Kind.ACCESS_TOKEN))
+
+    assert receipt.body == TOKEN
+    assert "eyJ" not in repr(receipt)
 
 
 async def test_a_refused_call_never_leaves(azure: StubArm, operator: AzureOperator) -> None:

@@ -211,6 +211,13 @@ async def test_roles(azure: StubArm, reader: AzureReader) -> None:
     assert [one.query.get("$filter") for one in azure.seen] == ["assignedTo('o''brien')", "type eq 'CustomRole'", None]
 
 
+async def test_quoting(azure: StubArm, reader: AzureReader) -> None:
+    """Blanks and marks of names are quoted, what is quoted already stays: an operation id may hold a quoted slash."""
+    azure.lay("GET", "/a b;c'd#e?f/MjA/x=%", Answer(body={"name": "it"}))
+
+    assert await reader.resource("/a b;c'd#e?f/MjA%2Fx%3D%", "1") == {"name": "it"}
+
+
 async def test_plain_reads(azure: StubArm, reader: AzureReader) -> None:
     """Whole bodies and lists of anything come without secrets, with the version and query that were asked for."""
     azure.lay(
@@ -284,7 +291,7 @@ async def test_backup_service_principal(azure: StubArm, connection: AzureConnect
                 body={"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges"}},
             ),
             PermissionDenied,
-            "Application.Read.All.*azure.backup_service_principal",
+            "Application.Read.All.*azure.backup_service_object_id",
         ),
         (
             Answer(status=404, body={"error": {"code": "Request_ResourceNotFound"}}),
