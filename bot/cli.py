@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from bot import commands_sim, commands_store
+from bot import commands_admin, commands_fleet, commands_sim, commands_store
 from bot.console import emit, fail, note
 from domain.errors import Ambiguous, BotError, GatewayError, NotFound, RequestError, SettingsError, Throttled
 
@@ -33,8 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-commands_sim.add(app)
+commands_fleet.add(app)
 commands_store.add(app)
+commands_admin.add(app)
+commands_sim.add(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 VaultName = Annotated[str, typer.Argument(help="Name, rg/name, subscription/rg/name or ARM id.")]
