@@ -2,7 +2,8 @@
 
 `GET /_sim/estate` · `GET /_sim/requests?since=N` · `GET/POST/DELETE /_sim/faults` · `GET/POST /_sim/clock` ·
 `POST /_sim/break` and `POST /_sim/repair` with {"vault", "item", "fault"} (item "-" for a fault of the vault; repair is what
-people do by hand) · `POST /_sim/throttle` {"hourly_limit": N | null, "bucket": N | null, "refill": N}.
+people do by hand) · `POST /_sim/throttle`
+{"hourly_limit", "bucket", "graph_quota": N | null, "refill": N a second}.
 """
 
 import re

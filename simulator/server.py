@@ -273,6 +273,7 @@ class Simulator:
         headers = {
             **answer.headers,
             **self.throttle.headers(action),
+            **(self.throttle.graph_headers(oid) if "ResourceGraph/resources" in raw_path else {}),
             "x-ms-request-id": stable_uuid("request", self.control.count, raw_path),
             "x-ms-correlation-request-id": correlation,
         }

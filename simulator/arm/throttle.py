@@ -16,6 +16,8 @@ from simulator.world.model import Json
 HOUR = 3600.0
 PLENTY = 12000
 CHARGED = "microsoft.recoveryservices/"
+GRAPH_PATH = "/providers/microsoft.resourcegraph/resources"
+GRAPH_QUOTA, GRAPH_WINDOW = 15, 5.0
 
 
 @dataclass(slots=True)
@@ -25,29 +27,71 @@ class Throttle:
     hourly_limit: int | None = None
     bucket: int | None = None
     refill: float = 25.0
+    graph_quota: int | None = None
     monotonic: Callable[[], float] = time.monotonic
     _hours: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
     _remaining: int = PLENTY
+    _queries: dict[str, list[float]] = field(default_factory=dict)
 
     def configure(self, wish: Json) -> None:
-        """Takes hourly_limit and bucket (None switches off) and refill (tokens a second); raises ValueError."""
-        unknown = set(wish) - {"hourly_limit", "bucket", "refill"}
+        """Takes hourly_limit, bucket and graph_quota (None switches off) and refill (tokens a second).
+
+        Raises ValueError for anything else.
+        """
+        unknown = set(wish) - {"hourly_limit", "bucket", "refill", "graph_quota"}
         if unknown:
-            raise ValueError(f"unknown: {', '.join(sorted(unknown))}; allowed: hourly_limit, bucket, refill")
+            raise ValueError(
+                f"unknown: {', '.join(sorted(unknown))}; allowed: hourly_limit, bucket, refill, graph_quota"
+            )
         self.hourly_limit = wish.get("hourly_limit")
         self.bucket = wish.get("bucket")
         self.refill = float(wish.get("refill", 25.0))
+        self.graph_quota = wish.get("graph_quota")
+        self._queries.clear()
         self._hours.clear()
         self._buckets.clear()
 
     def settings(self) -> Json:
         """The limits in force."""
-        return {"hourly_limit": self.hourly_limit, "bucket": self.bucket, "refill": self.refill}
+        return {
+            "hourly_limit": self.hourly_limit,
+            "bucket": self.bucket,
+            "refill": self.refill,
+            "graph_quota": self.graph_quota,
+        }
 
     def refusal(self, method: str, raw_path: str, oid: str, router: Router) -> ArmError | None:
         """The 429 that this request gets, or None."""
-        return self._bucket_refusal(oid) or self._hourly_refusal(method, raw_path, router)
+        return (
+            self._bucket_refusal(oid)
+            or self._graph_refusal(raw_path, oid)
+            or self._hourly_refusal(method, raw_path, router)
+        )
+
+    def _graph_refusal(self, raw_path: str, oid: str) -> ArmError | None:
+        if GRAPH_PATH not in raw_path.casefold():
+            return None
+        now = self.monotonic()
+        recent = [at for at in self._queries.get(oid, ()) if now - at < GRAPH_WINDOW]
+        self._queries[oid] = recent
+        if self.graph_quota is not None and len(recent) >= self.graph_quota:
+            wait = max(1, round(recent[0] + GRAPH_WINDOW - now))
+            return ArmError(
+                429,
+                "RateLimiting",
+                "Please provide below info when asking for support: the client application has been throttled.",
+                {"Retry-After": str(wait), **self.graph_headers(oid)},
+            )
+        recent.append(now)
+        return None
+
+    def graph_headers(self, oid: str) -> dict[str, str]:
+        """How many queries of Resource Graph somebody has left, and when there are new ones."""
+        used = len(self._queries.get(oid, ()))
+        quota = GRAPH_QUOTA if self.graph_quota is None else self.graph_quota
+        left = max(1 if self.graph_quota is None else 0, quota - used)
+        return {"x-ms-user-quota-remaining": str(left), "x-ms-user-quota-resets-after": "00:00:05"}
 
     def _bucket_refusal(self, oid: str) -> ArmError | None:
         if self.bucket is None:

@@ -21,6 +21,7 @@ from tests.simulator.support import (
 )
 
 TWO = "vault-prod-02"
+STAGING = "/resourceGroups/rg-restore/providers/Microsoft.Storage/storageAccounts/ststagingprod01"
 
 
 async def machine(azure: Azure, vault: str, name: str) -> Any:
@@ -89,7 +90,9 @@ async def test_key_vault_policy(azure: Azure) -> None:
     """vm-hr-01's key vault uses access policies: adding one for the backup service mends it."""
     assert "UserErrorKeyVaultPermissionsNotConfigured" in await azure.failed_codes(TWO, "vm-hr-01")
     vm = await machine(azure, TWO, "vm-hr-01")
-    key_vault = vm["properties"]["storageProfile"]["osDisk"]["encryptionSettings"]["diskEncryptionKey"]["sourceVault"]["id"]
+    key_vault = vm["properties"]["storageProfile"]["osDisk"]["encryptionSettings"]["diskEncryptionKey"]["sourceVault"][
+        "id"
+    ]
     body = await azure.get(key_vault, KEYVAULT)
     assert "enableRbacAuthorization" not in body["properties"]
     rights = ["Get", "List", "Backup"]
@@ -115,8 +118,20 @@ async def test_key_vault_policy(azure: Azure) -> None:
         (TWO, "vm-legal-01", "key_vault_firewall", "UserErrorKeyVaultPermissionsNotConfigured", "IaasVMBackupRequest"),
         (TWO, "vm-crm-01", "agent_dead", "UserErrorGuestAgentStatusUnavailable", "IaasVMBackupRequest"),
         (TWO, "vm-print-01", "os_disk_full", "ExtensionFailedVssWriterInBadState", "IaasVMBackupRequest"),
-        ("vault-lock-01", "vm-locked-01", "restore_point_lock", "UserErrorRpCollectionLimitReached", "IaasVMBackupRequest"),
-        ("vault-sql-01", "intranet", "workload_extension_failed", "WorkloadExtensionNotReachable", "AzureWorkloadBackupRequest"),
+        (
+            "vault-lock-01",
+            "vm-locked-01",
+            "restore_point_lock",
+            "UserErrorRpCollectionLimitReached",
+            "IaasVMBackupRequest",
+        ),
+        (
+            "vault-sql-01",
+            "intranet",
+            "workload_extension_failed",
+            "WorkloadExtensionNotReachable",
+            "AzureWorkloadBackupRequest",
+        ),
     ],
 )
 async def test_what_people_repair_by_hand(
@@ -370,11 +385,15 @@ async def test_failed_restores(azure: Azure, item: str, code: str) -> None:
     """Each restore fault leaves one failed restore job with its code; a restore of disks to a good place works."""
     assert await azure.failed_codes("vault-restore-01", item, "Restore") == [code]
     sub = azure.sim.subscription_id
-    account = f"/subscriptions/{sub}/resourceGroups/rg-restore/providers/Microsoft.Storage/storageAccounts/ststagingprod01"
+    account = (
+        f"/subscriptions/{sub}/resourceGroups/rg-restore/providers/Microsoft.Storage/storageAccounts/ststagingprod01"
+    )
     job = await restore(azure, item, account, f"/subscriptions/{sub}/resourceGroups/rg-restore")
     assert job["properties"]["status"] == "Completed"
     disk = job["properties"]["extendedInfo"]["propertyBag"]["Target disk name"]
-    disks = await azure.all(f"/subscriptions/{sub}/resourceGroups/rg-restore/providers/Microsoft.Compute/disks", "2023-04-02")
+    disks = await azure.all(
+        f"/subscriptions/{sub}/resourceGroups/rg-restore/providers/Microsoft.Compute/disks", "2023-04-02"
+    )
     assert disk in {one["name"] for one in disks}
 
 
@@ -394,7 +413,10 @@ async def test_restore_evidence(azure: Azure) -> None:
     assert wrong["location"] == "uksouth"
     walled = next(a for a in accounts if a["name"].startswith("walled"))
     assert walled["properties"]["networkAcls"] == {
-        "bypass": "None", "defaultAction": "Deny", "ipRules": [], "virtualNetworkRules": []
+        "bypass": "None",
+        "defaultAction": "Deny",
+        "ipRules": [],
+        "virtualNetworkRules": [],
     }
 
 
@@ -420,7 +442,7 @@ async def test_vault_identity(azure: Azure) -> None:
     sub = f"/subscriptions/{azure.sim.subscription_id}"
     group = f"{sub}/resourceGroups/rg-restore"
     account = f"{group}/providers/Microsoft.Storage/storageAccounts/{bag['Target Storage Account Name']}"
-    identity = {"identityInfo": {"isSystemAssignedIdentity": True}}
+    identity: dict[str, Any] = {"identityInfo": {"isSystemAssignedIdentity": True}}
     job = await restore(azure, "vm-ident-01", account, group, **identity)
     assert job["properties"]["errorDetails"][0]["errorTitle"] == "UserErrorManagedIdentityPermissionsMissing"
     role = f"{sub}/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -485,7 +507,7 @@ async def test_restore_validation(azure: Azure) -> None:
                     "recoveryType": "RestoreDisks",
                     "sourceResourceId": item["properties"]["sourceResourceId"],
                     "targetResourceGroupId": f"{sub}/resourceGroups/{group}",
-                    "storageAccountId": f"{sub}/resourceGroups/rg-restore/providers/Microsoft.Storage/storageAccounts/ststagingprod01",
+                    "storageAccountId": f"{sub}{STAGING}",
                     "region": "westeurope",
                 },
             }
