@@ -41,7 +41,7 @@ from bot.transports.teams_payload import (
     reference_of,
     sender_of,
 )
-from bot.transports.teams_people import TeamsDirectory, TeamsPlatform
+from bot.transports.teams_people import Groups, TeamsDirectory, TeamsPlatform, no_groups
 from bot.transports.teams_views import shared_view, working_view
 from domain.actor import Actor
 
@@ -122,7 +122,7 @@ class Turns:
         sender = sender_of(activity)
         try:
             async with asyncio.timeout(self.within_s):
-                actor = await self.directory.actor(sender.id, seen_in=conversation_of(activity))
+                actor = await self.directory.person(sender.id, seen_in=conversation_of(activity))
                 card = await self.view_for(approval_id, actor)
         except TimeoutError:
             return _card_error(HTTPStatus.SERVICE_UNAVAILABLE, "The request could not be looked up in time.")
@@ -275,6 +275,7 @@ def build_teams(  # noqa: PLR0913  (the composition root names everything)
     view_for: ViewFor = no_view,
     card_at: CardAt = no_card,
     approvers: Approvers = everybody,
+    groups: Groups = no_groups,
 ) -> Teams | None:
     """Teams as the settings want it; None without ``TEAMS_APP_ID``, so that the route does not exist.
 
@@ -288,7 +289,11 @@ def build_teams(  # noqa: PLR0913  (the composition root names everything)
     addresses = Addresses(references=references, service_urls=service_urls, tenant_id=settings.teams_tenant_id)
     rosters = tuple(dict.fromkeys(one.teams for one in settings.route if one.teams))
     directory = TeamsDirectory(
-        connector=connector, addresses=addresses, tenant_id=settings.teams_tenant_id, rosters=rosters
+        connector=connector,
+        addresses=addresses,
+        tenant_id=settings.teams_tenant_id,
+        rosters=rosters,
+        groups=groups,
     )
     messenger = TeamsMessenger(
         connector=connector,

@@ -1,7 +1,7 @@
 """Who people are, asked of the rosters of Teams, and how stored activities become requests."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -24,24 +24,43 @@ from handlers.requests import Request
 
 KEEP_PEOPLE_S = 300.0
 _GUEST_MARK = "#ext#"
+Groups = Callable[[str], Awaitable[frozenset[str] | None]]
+
+
+async def no_groups(_group: str) -> frozenset[str] | None:
+    """No group can be read, so nobody is known to be in one."""
+    return None
 
 
 @dataclass(kw_only=True)
 class TeamsDirectory:
-    """People by their Entra object id (or Teams id), kept for a few minutes. What cannot be read is nobody who may act.
+    """:class:`domain.ports.Directory` for Teams: people by their Entra object id (or Teams id), kept for a few minutes.
 
-    ``rosters`` are conversations in which somebody who never wrote to the bot is looked for: the routes' channels.
+    What cannot be read is nobody who may act. The connector knows no groups, so ``groups`` asks Microsoft Graph where the
+    composition root gives it. ``rosters`` are conversations in which somebody who never wrote to the bot is looked for:
+    the routes' channels.
     """
 
     connector: Connector
     addresses: Addresses
     tenant_id: str
     rosters: tuple[str, ...] = ()
+    groups: Groups = no_groups
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
     monotonic: Callable[[], float] = time.monotonic
     _people: dict[str, tuple[float, Actor, str]] = field(default_factory=dict)
 
-    async def actor(self, user_id: str, *, seen_in: str = "") -> Actor:
+    async def actor(self, platform: str, user_id: str) -> Actor:
+        """The person; nobody who may act for another platform than Teams."""
+        if platform != "teams":
+            return Actor(platform=platform, id=user_id, known=False)
+        return await self.person(user_id)
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """The Entra object ids in ``entra-group:…``, as ``groups`` reads them; None when they cannot be read."""
+        return await self.groups(group) if group.startswith("entra-group:") else None
+
+    async def person(self, user_id: str, *, seen_in: str = "") -> Actor:
         """The person; ``known`` is False when Teams could not be asked or no roster has them.
 
         ``seen_in`` is a conversation in which they are for certain.
@@ -53,7 +72,7 @@ class TeamsDirectory:
         return (await self._look_up(user_id, ""))[1]
 
     async def _look_up(self, user_id: str, seen_in: str) -> tuple[Actor, str]:
-        key = user_id.casefold()
+        key = user_id if ":" in user_id else user_id.lower()  # Entra's ids know no case, those of Teams do
         kept = self._people.get(key)
         if kept and self.monotonic() - kept[0] < KEEP_PEOPLE_S:
             return kept[1], kept[2]
@@ -61,13 +80,13 @@ class TeamsDirectory:
         if not user_id or user_id.startswith(BOT_PREFIX):
             return replace(nobody, is_bot=bool(user_id)), ""
         try:
-            member = await self._member(user_id, seen_in)
+            member = await self._member(key, seen_in)
         except MessengerError as error:
             self.log.warning("teams_user_unreadable", user=user_id, error=str(error))
             return nobody, ""
         if member is None:
             return nobody, ""
-        person, teams_id = self._person(user_id, member), str(member.get("id") or "")
+        person, teams_id = self._person(key, member), str(member.get("id") or "")
         self._people[key] = (self.monotonic(), person, teams_id)
         return person, teams_id
 
@@ -119,7 +138,7 @@ class TeamsPlatform:
     async def request(self, kind: str, payload: Payload) -> Request:
         """The request with its sender looked up."""
         sender = sender_of(payload)
-        actor = await self.directory.actor(sender.id, seen_in=conversation_of(payload))
+        actor = await self.directory.person(sender.id, seen_in=conversation_of(payload))
         if not actor.name:
             actor = replace(actor, name=sender.name)
         if sender.tenant and sender.tenant.casefold() != self.directory.tenant_id.casefold():

@@ -270,6 +270,21 @@ def test_the_size_of_a_card_is_used_to_the_last_byte_and_not_beyond() -> None:
         assert executes(drawn) == ["approve:42", "reject:42"]
 
 
+@pytest.mark.parametrize("limit", [28 * 1024, 14 * 1024, 7 * 1024])
+def test_a_smaller_card_is_drawn_where_it_is_asked_for(limit: int) -> None:
+    """A platform that refuses the size gets less of the card, or of the form; buttons and inputs stay."""
+    row = Buttons((Button("Approve", "approve", "42"),))
+    card = teams.render(Card("a", (*(Text("x" * 2800) for _ in range(9)), row)), bytes_max=limit).content
+    form = Form("t", (*(Text("x" * 2800) for _ in range(9)), TextInput("reason", "Reason")), "reject", "42")
+    asked = teams.render_form(form, bytes_max=limit).content
+    for drawn in (card, asked):
+        check_teams(drawn)
+        assert "not shown" in teams_text(drawn)
+        assert limit // 2 < len(json.dumps(drawn).encode("utf-16-le")) <= limit + 2
+    assert executes(card) == ["approve:42"]
+    assert executes(asked) == ["reject:42"]
+
+
 @pytest.mark.parametrize(
     "flood",
     [

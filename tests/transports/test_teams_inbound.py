@@ -341,6 +341,26 @@ async def test_a_foreign_tenant_in_a_stored_activity_may_not_act(teams: World) -
     assert request.actor.is_foreign
 
 
+async def test_the_directory_of_the_rest_of_the_bot(teams: World) -> None:
+    """People of Teams by their Entra id, groups where somebody can read them, nothing for other platforms."""
+    directory = teams.bot.directory
+    assert not (await directory.actor("teams", ANA.aad_id)).known  # never wrote, and no channel to look in
+    directory.rosters = ("19:gone@thread.tacv2", TEAMS_CHANNEL)
+    assert "ana@contoso.com" == (await directory.actor("teams", ANA.aad_id)).email
+    assert ANA.teams_id == await directory.teams_id(ANA.aad_id.upper())
+    assert not (await directory.actor("slack", ANA.aad_id)).known
+    assert not (await directory.actor("teams", "")).known
+    assert (await directory.actor("teams", "28:bot")).is_bot
+    assert await directory.members("entra-group:1") is None
+
+    async def groups(group: str) -> frozenset[str]:
+        return frozenset({group})
+
+    directory.groups = groups
+    assert frozenset({"entra-group:1"}) == await directory.members("entra-group:1")
+    assert await directory.members("slack-group:S1") is None
+
+
 async def test_the_way_back(teams: World) -> None:
     """A private question is answered privately and quotes it; the rest knows its conversation and person."""
     public = teams.sender.message_activity(MAX, "status", kind="group")
