@@ -6,7 +6,7 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from bot import routing, server
 from bot.azure import Azure, azure
 from bot.clock import SimulatedClock, SystemClock
 from bot.metrics import Metrics
-from bot.settings import Settings
+from bot.settings import Person, Settings
 from bot.store import database
 from bot.store import tables as t
 from bot.store.chain import Signer
@@ -36,7 +36,7 @@ from bot.workflows.ledger import StoreLedger
 from bot.workflows.outbox import Messenger, Outbox
 from bot.workflows.records import StoreRecords
 from bot.workflows.replicas import Replicas
-from bot.workflows.services import Services
+from bot.workflows.services import Freeze, Services
 from bot.workflows.ticker import Ticker
 from diagnostics import error_codes
 from diagnostics import registry as checks_registry
@@ -54,20 +54,46 @@ METRICS_EVERY_S = 15.0
 
 @dataclass(kw_only=True)
 class People:
-    """:class:`domain.ports.Directory` over the platforms that are on; ``[people]`` joins accounts of one human."""
+    """:class:`domain.ports.Directory` over the platforms that are on.
+
+    ``[people]`` joins the accounts of one human where no directory tells: what it says of ids and addresses counts as known.
+    """
 
     on_slack: slack.SlackDirectory | None = None
     on_teams: Directory | None = None
-    joined: Mapping[str, str] = field(default_factory=dict)
-    """``slack:U…`` or ``teams:…`` to the name of the ``[people]`` entry."""
+    listed: Mapping[str, Person] = field(default_factory=dict)
 
     async def actor(self, platform: str, user_id: str) -> Actor:
         """The person."""
         if platform == "slack" and self.on_slack is not None:
-            return await self.on_slack.actor(user_id)
+            return self.join(await self.on_slack.actor(user_id))
         if platform == "teams" and self.on_teams is not None:
-            return await self.on_teams.actor(platform, user_id)
+            return self.join(await self.on_teams.actor(platform, user_id))
         return Actor(platform=platform, id=user_id, known=False)
+
+    def join(self, actor: Actor) -> Actor:
+        """The same person with what ``[people]`` knows of them."""
+        for name, one in self.listed.items():
+            if actor.id and actor.id == (one.slack if actor.platform == "slack" else one.teams):
+                email = one.email or actor.email
+                return replace(
+                    actor,
+                    person=name,
+                    entra_id=actor.entra_id or one.teams,
+                    email=email,
+                    email_confirmed=bool(one.email) or actor.email_confirmed,
+                )
+        return actor
+
+    async def account(self, entry: str) -> str | None:
+        """The Slack account that is told for an entry of a rule."""
+        kind, _, value = entry.partition(":")
+        for one in self.listed.values():
+            if one.slack and value and value.casefold() in {one.email.casefold(), one.teams.casefold()}:
+                return one.slack
+        if kind == "email" and self.on_slack is not None:
+            return await self.on_slack.by_email(value)
+        return None if kind == "email" and self.on_teams is None else ""
 
     async def members(self, group: str) -> frozenset[str] | None:
         """The members of a group, None when it cannot be read."""
@@ -179,14 +205,14 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         raise SettingsError([f"fixes.enable: there is no fix {fix}" for fix in unknown])
     platforms: dict[str, Platform] = {}
     messengers: dict[str, Messenger] = {}
-    people = People()
+    people = People(listed=settings.people)
     slack_api: slack.SlackApi | None = None
     if settings.slack_on:
         slack_api = slack.SlackApi(
             token=settings.slack_bot_token.get_secret_value(), url=settings.slack_api_url, http=http
         )
         people.on_slack = slack.SlackDirectory(api=slack_api)
-        platforms["slack"] = slack.SlackPlatform(directory=people.on_slack)
+        platforms["slack"] = slack.SlackPlatform(directory=people.on_slack, join=people.join)
         messengers["slack"] = dress("slack", slack.SlackMessenger(api=slack_api))
 
     async def lost(alive: frozenset[str]) -> None:
@@ -208,6 +234,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         rpo=routing.rpo_rules(settings),
         limits=routing.limits(settings),
         fix_settings=routing.fix_settings(settings),
+        freezes=[Freeze(start=one.start, end=one.end, reason=one.reason) for one in settings.approvals.freeze],
         expires=settings.approvals.expires,
         remind=settings.approvals.remind,
         poll=settings.poll_every,

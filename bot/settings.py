@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -117,10 +126,10 @@ class ApprovalRule(Section):
 
 
 class Freeze(Section):
-    """``[[approvals.freeze]]``: no changes between two moments."""
+    """``[[approvals.freeze]]``: no changes between two moments, each with its offset from UTC."""
 
-    start: str
-    end: str
+    start: AwareDatetime
+    end: AwareDatetime
     reason: str = ""
 
 

@@ -95,6 +95,10 @@ class Approval:
     """Why it ended as it did, as a sentence."""
     changed: tuple[str, ...] = ()
     """How the plan differs from one that was approved before."""
+    told: tuple[tuple[str, str], ...] = ()
+    """(entry of the rule, Slack user id it stands for or "") of everybody who is told by the request's message."""
+    unreached: tuple[str, ...] = ()
+    """The entries for which no account was found, so that nobody was told."""
 
     @property
     def requesters(self) -> tuple[Actor, ...]:

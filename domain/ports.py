@@ -173,6 +173,10 @@ class Directory(Protocol):
         """The person; ``known`` is False when the platform cannot be asked."""
         ...
 
+    async def account(self, entry: str) -> str | None:
+        """The Slack user id behind ``email:…`` or ``teams:…``; "" when the entry needs none, None when nobody is known."""
+        ...
+
     async def members(self, group: str) -> frozenset[str] | None:
         """Member ids of ``slack-group:S…`` or ``entra-group:…``; None when they cannot be read."""
         ...

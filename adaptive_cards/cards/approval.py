@@ -158,6 +158,19 @@ def _about(approval: Approval, now: datetime) -> list[Element]:
     return [Facts(tuple(facts))]
 
 
+def _told(approval: Approval) -> list[Inline]:
+    """Who is called by this message, and who could not be."""
+    parts: list[Inline] = []
+    for entry, account in approval.told:
+        who = Mention("slack-user", account, entry.partition(":")[2]) if account else entry_words(entry)
+        parts += [", ", who] if parts else ["Told by this message: ", who]
+    if parts:
+        parts.append(".")
+    if approval.unreached:
+        parts.append(f" Could not be told, no account was found: {', '.join(approval.unreached)}.")
+    return parts or ["Nobody could be told; tell an approver yourself."]
+
+
 def _waiting(approval: Approval, now: datetime) -> list[Element]:
     elements: list[Element] = []
     if approval.changed:
@@ -171,7 +184,7 @@ def _waiting(approval: Approval, now: datetime) -> list[Element]:
     elements += [
         Text(spans("Can approve: ", _joined(rule.approvers), f" ({needed}{own})."), subtle=True),
         Text(
-            spans("Told: ", _joined(rule.told), " by this message. Expires ", ago(approval.expires_at, now), "."),
+            spans(*_told(approval), " Expires ", ago(approval.expires_at, now), "."),
             subtle=True,
         ),
     ]

@@ -144,6 +144,7 @@ approvals = sa.Table(
     sa.Column("rule", sa.JSON, nullable=False),
     sa.Column("votes", sa.JSON, nullable=False),
     _json("decision"),
+    _json("told"),
     _json("places"),
     _when("created_at", required=True),
     _when("expires_at", required=True),

@@ -251,6 +251,16 @@ class SlackDirectory:
             is_deactivated=bool(user.get("deleted")),
         )
 
+    async def by_email(self, email: str) -> str | None:
+        """The id of the account with that address; None when there is none or it cannot be asked."""
+        try:
+            answer = await self.api.call("users.lookupByEmail", {"email": email})
+        except MessengerError as error:
+            self.log.info("email_unknown", error=str(error))
+            return None
+        user = answer.get("user")
+        return str(user["id"]) if isinstance(user, Mapping) and user.get("id") and not user.get("deleted") else None
+
     async def members(self, group: str) -> frozenset[str] | None:
         """The members of ``slack-group:S…``."""
         group_id = group.partition(":")[2]
@@ -272,14 +282,15 @@ class SlackDirectory:
 
 @dataclass(kw_only=True)
 class SlackPlatform:
-    """:class:`bot.workflows.inbox.Platform` for Slack."""
+    """:class:`bot.workflows.inbox.Platform` for Slack; ``join`` adds what is known of a person from elsewhere."""
 
     directory: SlackDirectory
+    join: Callable[[Actor], Actor] = lambda actor: actor
 
     async def request(self, kind: str, payload: Mapping[str, Any]) -> Request:
         """The request with its sender looked up."""
         user_id, name, team = user_of(kind, payload)
-        actor = await self.directory.actor(user_id)
+        actor = self.join(await self.directory.actor(user_id))
         if not actor.name:
             actor = replace(actor, name=name)
         ours = self.directory.team_id

@@ -280,6 +280,8 @@ class Approvals:
     ) -> Approval:
         services = self.services
         approval_id = new_id("APR")
+        told = [{"entry": entry, "account": await services.directory.account(entry)} for entry in rule.told]
+        places = self._places(plan, place, incident_id)
         async with services.store.begin() as tx:
             same = await tx.one(
                 sa.select(t.approvals.c.id).where(
@@ -311,7 +313,8 @@ class Approvals:
                 reason=reason,
                 rule=rows.dump_rule(rule),
                 votes=[],
-                places=[place.record()],
+                told=told,
+                places=[one.record() for one in places],
                 created_at=tx.now,
                 expires_at=expires,
                 remind_at=remind,
@@ -333,6 +336,15 @@ class Approvals:
                 },
             )
             return await self.show(tx, approval_id)
+
+    def _places(self, plan: FixPlan, origin: Place, incident_id: str) -> list[Place]:
+        """Where the request is shown: where it was asked for, and wherever else the vault's incidents go."""
+        places = [origin]
+        for routed in self.services.route(vault_of(plan), {}).places:
+            if all((one.platform, one.channel) != (routed.platform, routed.channel) for one in places):
+                thread = f"incident:{incident_id}" if incident_id else ""
+                places.append(Place(platform=routed.platform, channel=routed.channel, thread_key=thread))
+        return places
 
     # -- deciding ------------------------------------------------------------------------------------------------
 

@@ -86,6 +86,11 @@ class Execution:
             return
         if row["state"] != State.APPROVED:
             return
+        freeze = services.frozen(services.clock.now())
+        if freeze is not None:
+            why = f" ({freeze.reason})" if freeze.reason else ""
+            await self._later(approval_id, row["tries"], f"No changes before {freeze.end:%Y-%m-%d %H:%M %Z}{why}")
+            return
         approved = load_plan(row["plan"])
         try:
             plan = await self.approvals.plan(approved.fix, ItemId.parse(approved.item_id), approved.parameters)

@@ -81,6 +81,8 @@ def approval(row: Row) -> Approval:
         ended_at=row["ended_at"],
         note=row["note"],
         changed=tuple(decision.get("changed", ())),
+        told=tuple((one["entry"], one["account"]) for one in (row["told"] or ()) if one["account"] is not None),
+        unreached=tuple(one["entry"] for one in (row["told"] or ()) if one["account"] is None),
     )
 
 

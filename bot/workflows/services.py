@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -23,6 +23,15 @@ class Route:
     mention: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
+    """A time in which approved fixes wait."""
+
+    start: datetime
+    end: datetime
+    reason: str = ""
+
+
 @dataclass(kw_only=True)
 class Services:
     """Ports, catalogues and settings of one running bot."""
@@ -40,6 +49,7 @@ class Services:
     rpo: RpoRules
     limits: Limits = field(default_factory=Limits)
     fix_settings: FixSettings = field(default_factory=FixSettings)
+    freezes: Sequence[Freeze] = ()
     expires: timedelta = timedelta(hours=4)
     remind: timedelta = timedelta(minutes=15)
     poll: timedelta = timedelta(seconds=30)
@@ -50,6 +60,10 @@ class Services:
     may_change: Callable[[], bool] = lambda: True
     """False while this replica's heartbeat is stale: then nothing is changed in Azure."""
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
+
+    def frozen(self, now: datetime) -> Freeze | None:
+        """The freeze that ``now`` lies in."""
+        return next((one for one in self.freezes if one.start <= now < one.end), None)
 
     @property
     def operator_client_id(self) -> str:

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.JSON(), nullable=False),
         sa.Column("votes", sa.JSON(), nullable=False),
         sa.Column("decision", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("told", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("places", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
