@@ -319,8 +319,8 @@ class RestoreView:
     """What stands in the way of a restore.
 
     ``region``, ``vm_size`` and ``storage_account`` are what was asked for ("": as the source). ``points`` counts the recovery
-    points of the last thirty days, None where Azure keeps no list or it could not be read (``points_unread`` then says why).
-    ``cannot_know`` lists what nobody can tell before the restore runs.
+    points of the last thirty days, None where Azure keeps no list or it could not be read; ``points_unread`` is a sentence on
+    what leaves the points open. ``cannot_know`` lists what nobody can tell before the restore runs.
     """
 
     vault_id: str

@@ -52,7 +52,7 @@ def render(view: RestoreView, *, fixes: Fixes, now: datetime, simulated: bool) -
     elements += [_line(one, "BLOCKS", "✖") for one in view.blockers]
     elements += [_line(one, "REMARK", "●") for one in diagnosis.failed if one.check in view.remarks]
     if view.points_unread:
-        elements.append(Status("UNKNOWN", "?", f"The recovery points could not be read. {view.points_unread}"))
+        elements.append(Status("UNKNOWN", "?", view.points_unread))
     elements += [_line(one) for one in view.unknown]
     elements.append(_facts(view, now))
     if not diagnosis.complete:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from diagnostics.cache import once
-from diagnostics.history import subject
+from diagnostics.history import HISTORY, subject
 from diagnostics.overview.judging import newest_known_point
 from diagnostics.overview.side_by_side import LIMIT_S
 from diagnostics.points import newest_point_at, recovery_points
@@ -32,6 +32,7 @@ ALSO: Final = (
 REMARKS: Final = frozenset({"last_restore_succeeded"})
 """That an earlier restore failed is worth knowing; whether the next one does depends on the others."""
 _ON_PREMISES: Final = frozenset({Workload.MARS, Workload.MABS})
+_UNREAD: Final = "The recovery points could not be read."
 _CAPACITY: Final = (
     "Whether Azure has the capacity when the restore runs (AllocationFailed, SkuNotAvailable): no API tells in advance."
 )
@@ -90,19 +91,21 @@ def restore_checks(item: ProtectedItem, checks: Mapping[str, Check]) -> tuple[st
 
 
 async def _points(context: Context, item: ProtectedItem, limit_s: float) -> tuple[int | None, datetime | None, str]:
-    """How many points there are, the newest, and why that could not be read."""
+    """How many points there are, the newest, and what leaves that open."""
     known, _ = newest_known_point(item)
     try:
         async with asyncio.timeout(limit_s):
             points = await recovery_points(context)
     except GatewayError as error:
-        return None, known, why_blind(error, (READ_POINTS,), context.clock.now())
+        return None, known, f"{_UNREAD} {why_blind(error, (READ_POINTS,), context.clock.now())}"
     except TimeoutError:
-        return None, known, f"Azure did not answer within {limit_s:g} seconds."
+        return None, known, f"{_UNREAD} Azure did not answer within {limit_s:g} seconds."
     alive = [point for point in points if not point.soft_deleted]
     newest = newest_point_at(item, alive)
     if item.workload in _ON_PREMISES and not alive:
         return None, newest, "" if newest else "Azure keeps no list of the recovery points of machines outside Azure."
+    if not alive and newest is not None and newest > context.clock.now() - HISTORY:
+        return 0, newest, "The item speaks of a recovery point, but Azure lists none of the last 30 days."
     return len(alive), newest, ""
 
 

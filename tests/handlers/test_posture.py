@@ -1,0 +1,111 @@
+"""``posture``: the prevention checks of a vault, and of all vaults side by side."""
+
+from dataclasses import replace
+
+from adaptive_cards.card import Buttons
+from diagnostics.overview import fleet_posture, posture_json
+from domain.arm import ItemId, VaultId
+from domain.backup import Vault
+from domain.errors import PermissionDenied
+from fixes.registry import is_whole_vault, whole_vault
+from handlers.commands.posture import context_of
+from tests.diagnostics.world import NOW, VAULT, DictLedger, a_vault, an_azure, an_item
+from tests.fakes.azure import FakeAzure
+from tests.handlers.world import World, a_world, card_of, moment, say, shown
+
+GOOD = VaultId(VAULT.subscription, "rg-dev", "vault-good")
+GROUP = f"/subscriptions/{VAULT.subscription}/resourceGroups/rg/providers/Microsoft.Insights/actionGroups/on-call"
+
+
+def an_estate() -> FakeAzure:
+    """A vault without soft delete and alerts, and one with both, whose restores were tested."""
+    azure = an_azure()
+    azure.put(
+        a_vault(soft_delete_state="Disabled"),
+        Vault(id=GOOD, location="westeurope", soft_delete_state="AlwaysON", soft_delete_days=30),
+        an_item(id=ItemId(GOOD, "Azure", "c", "i"), name="vm-good"),
+    )
+    azure.lists[f"/subscriptions/{VAULT.subscription}/providers/microsoft.alertsmanagement/actionrules"] = [
+        {
+            "id": "/x/rule",
+            "name": "rule",
+            "properties": {
+                "enabled": True,
+                "scopes": [GOOD.id],
+                "actions": [{"actionType": "AddActionGroups", "actionGroupIds": [GROUP]}],
+            },
+        }
+    ]
+    azure.bodies[GROUP.casefold()] = {"properties": {"enabled": True, "emailReceivers": [{"name": "on call"}]}}
+    return azure
+
+
+def world_of(azure: FakeAzure) -> World:
+    """With a drill of the good vault's item on record."""
+    return a_world(azure, ledger=DictLedger({ItemId(GOOD, "Azure", "c", "i").key: moment(10)}))
+
+
+async def test_a_vault_with_faults() -> None:
+    """Each check in its own words, and the fixes that can be done to a vault; not those that need an item."""
+    card = card_of(await say("posture vault-prod-01", world_of(an_estate()).services))
+    assert shown(card) == [
+        "▲ WARNING vault-prod-01: 3 of 3 posture checks failed",
+        (
+            "✖ FAIL  The alerts of vault-prod-01 reach nobody: no alert processing rule adds an action group to them, and "
+            "built-in alerts have no rule of their own to do so."
+        ),
+        (
+            "✖ FAIL  In vault-prod-01 no restore was tested this quarter of: Azure VM. 0 of 1 items were tested; 1 never. A "
+            "backup that was never restored is not known to be one."
+        ),
+        "✖ FAIL  Soft delete is Disabled on vault-prod-01: backups that are deleted are gone at once.",
+        "[Turn soft delete on]",
+        "More: [Turn failure alerts on] [Open in portal]",
+    ]
+    (row,) = [one for one in card.elements if isinstance(one, Buttons)]
+    fix, incident, item_id = row.shown[0].value.split(" ", 2)
+    assert (fix, incident) == ("enable_soft_delete", "-")
+    assert is_whole_vault(replace(whole_vault(a_vault()), id=ItemId.parse(item_id)))
+    assert ItemId.parse(item_id).vault.key == VAULT.key
+
+
+async def test_a_good_vault() -> None:
+    """All three pass."""
+    lines = shown(card_of(await say("posture vault-good", world_of(an_estate()).services)))
+    assert lines[0] == "✔ GOOD vault-good: posture is fine"
+    assert [line[:6] for line in lines[1:4]] == ["✔ PASS"] * 3
+
+
+async def test_all_vaults() -> None:
+    """Those with a fault first, one row each, after a card that says it takes a while."""
+    answers = await say("posture", world_of(an_estate()).services)
+    assert len(answers) == 2
+    lines = shown(card_of(answers))
+    assert lines[0] == "▲ WARNING Posture of 2 vaults: 1 fine, 1 with a fault"
+    assert [line.split()[:3] for line in lines if line.startswith("vault-")] == [
+        ["vault-prod-01", "✖", "FAIL"],
+        ["vault-good", "✔", "PASS"],
+    ]
+
+
+async def test_what_could_not_be_read_is_not_fine() -> None:
+    """With the processing rules denied no vault counts as fine."""
+    azure = an_estate()
+    azure.fail("resources", PermissionDenied("no", action="Microsoft.AlertsManagement/actionRules/read"))
+    lines = shown(card_of(await say("posture", world_of(azure).services)))
+    assert lines[0] == "▲ WARNING Posture of 2 vaults: 0 fine, 1 with a fault, 2 could not be read in full"
+
+
+async def test_the_json_and_its_exit_code() -> None:
+    """Each vault as a diagnosis has it."""
+    azure = an_estate()
+    services = world_of(azure).services
+    view = await fleet_posture(azure, lambda one: context_of(services, azure, one), services.checks, NOW)
+    record = posture_json(view)
+    assert {one["vault"]: [f["outcome"] for f in one["findings"]] for one in record["vaults"]} == {
+        "vault-good": ["PASS", "PASS", "PASS"],
+        "vault-prod-01": ["FAIL", "FAIL", "FAIL"],
+    }
+    assert view.exit_code == 1
+    lines = shown(card_of(await say("posture a b", services)))
+    assert lines == ["● INFO Name one vault, or none for all: /backup posture [vault]."]
