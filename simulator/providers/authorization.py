@@ -11,6 +11,7 @@ from simulator.arm.routing import Router
 from simulator.world.access import assignments_at, covers, identities
 from simulator.world.model import FAR, Assignment, Json, Role, zulu
 
+MADE = "2025-03-04T09:30:00.0000000Z"
 AUTH = "{scope}/providers/Microsoft.Authorization"
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
@@ -181,6 +182,8 @@ def role_body(role: Role, scope: str) -> Json:
             "description": role.description,
             "assignableScopes": list(role.scopes),
             "permissions": [_permission(role)],
+            "createdOn": MADE,
+            "updatedOn": MADE,
         },
         "id": f"{prefix}/providers/Microsoft.Authorization/roleDefinitions/{role.guid}",
         "type": "Microsoft.Authorization/roleDefinitions",

@@ -81,7 +81,6 @@ def _entity(item: Item) -> str:
 
 
 def _by_workload(properties: Json, job: Job, item: Item) -> None:
-    running = job.status == "InProgress"
     if item.workload is Workload.VM:
         # Azure keeps "Cancellable" on jobs that have ended, so programs must look at the status.
         properties["actionsInfo"] = ["Cancellable"]
@@ -91,7 +90,7 @@ def _by_workload(properties: Json, job: Job, item: Item) -> None:
             properties["containerName"] = item.container.partition(";")[2]
             properties["isUserTriggered"] = job.user
     elif item.workload in (Workload.SQL, Workload.HANA):
-        properties["actionsInfo"] = ["Cancellable"] if running else []
+        properties["actionsInfo"] = ["Cancellable"]
         properties["workloadType"] = ITEM_TYPES[item.workload]
     elif item.workload is Workload.FILES:
         properties["storageAccountName"] = item.source_id.rpartition("/")[2]

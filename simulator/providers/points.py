@@ -81,6 +81,7 @@ def _soft(properties: Json, item: Item, point: Point) -> None:
     properties["recoveryPointProperties"] = {
         "expiryTime": zulu(point.expires or point.time + kept),
         "isSoftDeleted": point.soft_deleted,
+        "ruleName": "Daily",
     }
 
 

@@ -132,6 +132,7 @@ def _proxy(vault: Vault) -> Json:
         "VaultProxy",
         {
             "resourceGuardResourceId": vault.guard,
+            "lastUpdatedTime": "2026-03-04T09:30:00.0000000Z",
             "resourceGuardOperationDetails": [
                 {
                     "vaultCriticalOperation": f"Microsoft.RecoveryServices/vaults/{operation}",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -234,7 +235,7 @@ async def test_resource_graph(azure: Azure) -> None:
         | summarize n=count() by sd"""
     alerts = "alertsmanagementresources | where properties.essentials.monitorService =~ 'Azure Backup' | count"
 
-    async def ask(query: str, **options: object) -> dict[str, object]:
+    async def ask(query: str, **options: object) -> dict[str, Any]:
         body = {"query": query, "options": {"resultFormat": "objectArray", **options}}
         reply = await azure.call("POST", "/providers/Microsoft.ResourceGraph/resources", GRAPH, body=body)
         assert reply.status == 200, reply.body
@@ -243,13 +244,12 @@ async def test_resource_graph(azure: Azure) -> None:
 
     rows = (await ask(failed, **{"$top": 1000}))["data"]
     assert {("vault-prod-01", "vm-erp-01", "Failed"), ("vault-prod-02", "vm-big-01", "InProgress")} <= {
-        (row["vault"], row["item"], row["status"])
-        for row in rows  # type: ignore[attr-defined, index]
+        (row["vault"], row["item"], row["status"]) for row in rows
     }
-    names = {row["name"] for row in (await ask(stale, **{"$top": 1000}))["data"]}  # type: ignore[attr-defined]
+    names = {row["name"] for row in (await ask(stale, **{"$top": 1000}))["data"]}
     assert {"vm-erp-01", "vm-old-01", r"E:\Scans"} <= names
     assert "vm-app-01" not in names
-    assert {"sd": "Disabled", "n": 1} in (await ask(posture))["data"]  # type: ignore[operator]
+    assert {"sd": "Disabled", "n": 1} in (await ask(posture))["data"]
     assert (await ask(alerts))["data"][0]["Count"] > 10
     page = await ask(failed, **{"$top": 2})
     second = await ask(failed, **{"$top": 2, "$skipToken": page["$skipToken"]})
