@@ -109,8 +109,9 @@ def _cause(confidence: float, one: _Weighed, view: View) -> Cause:
 
 def _nothing(view: View) -> tuple[Cause, ...]:
     """No cause: nothing is wrong, or nothing could be seen."""
-    blind = [finding for finding in view.findings.values() if finding.blind.could_not_look]
-    failed = [finding for finding in view.findings.values() if finding.outcome is Outcome.FAIL]
+    findings = sorted(view.findings.values(), key=lambda finding: finding.check)
+    blind = [finding for finding in findings if finding.blind.could_not_look]
+    failed = [finding for finding in findings if finding.outcome is Outcome.FAIL]
     if not failed and not any(finding.check in _SPINE for finding in blind):
         return ()
     return (

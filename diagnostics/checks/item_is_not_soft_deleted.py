@@ -34,8 +34,8 @@ _PURGE_AFTER = timedelta(days=14)
     portal="Recovery Services vault > Backup items > soft-deleted items",
 )
 async def item_is_not_soft_deleted(context: Context) -> Finding:
-    """Read the item's points with the soft-deleted ones, and whether the last error speaks of a deleted share."""
-    item = subject(context)
+    """Read the item, its points with the soft-deleted ones, and whether the last error speaks of a deleted share."""
+    item = await context.read.item(subject(context).id)
     if item.soft_deleted or item.workload in _ON_PREMISES:
         return judge(item, (), None, context.clock.now())
     points, known = await both(recovery_points(context, include_soft_deleted=True), backup_code(context))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from diagnostics.history import HISTORY, subject
+from diagnostics.history import HISTORY, both, subject
 from diagnostics.points import newest_point_at, recovery_points
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting, try_again
@@ -21,6 +21,7 @@ say = Verdicts(__name__)
     title="A recovery point exists within the RPO",
     runbook=("scope", "indicator_rpo_breached", "tool_backup_explorer"),
     permissions=(
+        "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/read",
         "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/read",
         "Microsoft.RecoveryServices/Vaults/backupPolicies/read",
     ),
@@ -31,9 +32,8 @@ say = Verdicts(__name__)
     portal="Recovery Services vault > Backup items > the item > Restore points",
 )
 async def recovery_point_is_recent(context: Context) -> Finding:
-    """Read the item's newest recovery point and its policy."""
-    item = subject(context)
-    points = await recovery_points(context)
+    """Read the item afresh, its newest recovery point and its policy."""
+    item, points = await both(context.read.item(subject(context).id), recovery_points(context))
     policy = None
     policy_unread = False
     if item.policy_id:
