@@ -4,9 +4,12 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from bot.audit_azure import Agreement
 
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -20,6 +23,7 @@ def add(app: typer.Typer) -> None:
     audit = typer.Typer(help="The record of who asked, decided and did what.", no_args_is_help=True)
     audit.command("verify")(verify)
     audit.command("export")(export)
+    audit.command("timeline")(timeline)
     app.add_typer(audit, name="audit")
 
 
@@ -163,6 +167,7 @@ def verify(
     file: Annotated[str, typer.Option("--file", help="An export to verify instead of the store; - for stdin.")] = "",
     head: Annotated[str, typer.Option("--head", help="A hash noted earlier that must be in the record.")] = "",
     key: Annotated[str, typer.Option("--key", help="A PEM file with the Ed25519 public key of the signatures.")] = "",
+    azure: Annotated[bool, typer.Option("--azure", help="Compare with Azure's own Activity Log too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Walk the chain: any change, removal or reordering is found."""
@@ -175,19 +180,71 @@ def verify(
     except (OSError, ValueError) as error:
         raise RequestError(f"That cannot be read as an export or key: {error}") from error
     verdict = chain.verify(lines, known_head=head, public_key=public_key)
-    record = {
-        "ok": verdict.ok,
+    agreement = _agreement(lines) if azure and verdict.ok else None
+    faults = [*agreement.without_approval, *agreement.without_event] if agreement else []
+    record: dict[str, Any] = {
+        "ok": verdict.ok and not faults,
         "lines": verdict.lines,
         "head": verdict.head,
         "fault": verdict.fault,
         "notes": list(verdict.notes),
+        "azure": faults if agreement else None,
     }
     if as_json:
         print(json.dumps(record, indent=2))  # noqa: T201
     else:
         said = f"{verdict.lines} lines, head {verdict.head}" if verdict.ok else f"BROKEN: {verdict.fault}"
-        print("\n".join([said, *verdict.notes]))  # noqa: T201
-    raise typer.Exit(0 if verdict.ok else 1)
+        compared = [f"{agreement.compared} changes compared with Azure's Activity Log"] if agreement else []
+        print("\n".join([said, *verdict.notes, *compared, *faults]))  # noqa: T201
+    raise typer.Exit(0 if verdict.ok and not faults else 1)
+
+
+def _agreement(lines: Sequence[Mapping[str, Any]]) -> "Agreement":
+    """Our record beside Azure's."""
+    from datetime import timedelta
+
+    from bot import audit_azure
+    from bot.cli import World, looking
+
+    mine = audit_azure.sends(lines)
+
+    async def work(world: World) -> audit_azure.Agreement:
+        now = world.clock.now()
+        first = min((send.at for send in mine), default=now - timedelta(days=7))
+        since = max(first - audit_azure.NEAR, now - audit_azure.LONGEST)
+        events = await audit_azure.read_events(world.read(), mine, since, now)
+        identity = frozenset({world.operator_client_id.casefold()} - {""})
+        return audit_azure.compare([send for send in mine if send.at >= since], events, identity, now)
+
+    return looking(work)
+
+
+def timeline(incident: Annotated[str, typer.Argument(help="The incident's id.")]) -> None:
+    """An incident's record as Markdown, for the post-mortem."""
+    from domain.errors import NotFound
+
+    lines = _audit()
+    wanted = incident.upper()
+    requests = {
+        line["subject"]
+        for line in lines
+        if line["event"] == "approval.requested" and (line["data"] or {}).get("incident") == wanted
+    }
+    mine = [line for line in lines if line["subject"] == wanted or line["subject"] in requests]
+    if not mine:
+        raise NotFound(f"The record has nothing about {incident}.")
+    print(f"# {wanted}\n\n| when (UTC) | who | what | details |\n| --- | --- | --- | --- |")  # noqa: T201
+    for line in mine:
+        data = line["data"] or {}
+        shown = "; ".join(
+            f"{name}: {value}"
+            for name, value in data.items()
+            if name in {"fix", "why", "reason", "note", "summary", "code", "causes", "severity", "resource", "proof"}
+            and value
+        )
+        who = line["actor"].get("name") or line["actor"].get("id")
+        cells = (line["at"][:19].replace("T", " "), who, line["event"], shown)
+        print("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")  # noqa: T201
 
 
 def _lines(file: str) -> Sequence[Mapping[str, Any]]:

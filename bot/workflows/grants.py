@@ -35,7 +35,14 @@ class Grants:
             return
         call = load_call(row["call"])
         try:
-            await services.operator.send(call)
+            receipt = await services.operator.send(call)
+            async with services.store.begin() as tx:
+                tx.audit(
+                    "grant.sent",
+                    row["run_id"],
+                    SYSTEM,
+                    {"grant": grant_id, "resource": call.resource, "correlation_id": receipt.correlation_id},
+                )
         except ResourceNotFound:
             pass
         except GatewayError as error:
