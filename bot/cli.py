@@ -151,6 +151,7 @@ def diagnose(
     item: ItemName,
     check: Annotated[list[str] | None, typer.Option("--check", help="Only this check; may be repeated.")] = None,
     *,
+    changes: Annotated[bool, typer.Option("--changes", help="Also who changed what before it failed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What is wrong with an item: findings, causes, and the fixes to try."""
@@ -160,6 +161,7 @@ def diagnose(
     from diagnostics.runner import diagnose as run_checks
     from domain.records import diagnosis_contract
     from fixes import registry as fixes_registry
+    from handlers.diagnosing import changes_before
 
     checks = registry.discover()
     unknown = [one for one in check or [] if one not in checks]
@@ -175,6 +177,7 @@ def diagnose(
             context = world.context(in_vault, found, read)
         limit = min(world.settings.azure.timeout.total_seconds(), DECIDED_WITHIN_S - 5)
         diagnosis = await run_checks(context, checks, only=tuple(check or ()), limit_s=limit, on_bug=_say_bug)
+        changed = await changes_before(context, diagnosis) if changes else ()
         catalogue = fixes_registry.discover()
         offers = dict.fromkeys(fix for cause in diagnosis.causes for fix in cause.fixes if fix in catalogue)
         card = diagnosis_card.render(
@@ -184,8 +187,12 @@ def diagnose(
             item_id=diagnosis.item_id,
             now=world.clock.now(),
             simulated=world.settings.simulated,
+            changes=changed,
         )
-        return diagnosis_contract(diagnosis), card, diagnosis.exit_code
+        record = diagnosis_contract(diagnosis)
+        if changes:
+            record["changes"] = [{"at": at.isoformat(), "actor": who, "what": what} for at, who, what in changed]
+        return record, card, diagnosis.exit_code
 
     record, card, code = looking(work)
     emit(record, card, as_json=as_json)

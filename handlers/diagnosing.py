@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from adaptive_cards.cards import diagnosis as diagnosis_card
+from diagnostics.changes import what_changed
 from diagnostics.registry import Context
 from diagnostics.runner import diagnose
 from domain.backup import ProtectedItem, Vault
@@ -46,12 +47,26 @@ async def with_progress(
                 break
             card = diagnosis_card.working(item.name, len(answered), total, simulated=services.simulated)
             yield Answer(card=card)
-        yield await answer(services, work.result(), item)
+        diagnosis = work.result()
+        yield await answer(services, diagnosis, item)
+        changes = await changes_before(context, diagnosis)
+        if changes:
+            yield await answer(services, diagnosis, item, changes)
     finally:
         work.cancel()
 
 
-async def answer(services: Services, diagnosis: Diagnosis, item: ProtectedItem) -> Answer:
+async def changes_before(context: Context, diagnosis: Diagnosis) -> diagnosis_card.Changes:
+    """Who changed what between the last good point and the failure; nothing where nothing failed."""
+    if not diagnosis.failed or context.item is None:
+        return ()
+    found = await what_changed(context, diagnosis)
+    return tuple((change.at, change.actor, change.sentence) for change in reversed(found.changes))
+
+
+async def answer(
+    services: Services, diagnosis: Diagnosis, item: ProtectedItem, changes: diagnosis_card.Changes = ()
+) -> Answer:
     """The diagnosis as a card with the fixes it suggests, joined to the item's incident where there is one."""
     incident = await services.incidents.live_for(item.id.id)
     card = diagnosis_card.render(
@@ -61,5 +76,6 @@ async def answer(services: Services, diagnosis: Diagnosis, item: ProtectedItem) 
         item_id=item.id.id,
         now=services.clock.now(),
         simulated=services.simulated,
+        changes=changes,
     )
     return Answer(card=card)

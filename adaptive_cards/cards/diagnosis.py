@@ -19,7 +19,7 @@ from adaptive_cards.card import (
     Text,
     spans,
 )
-from adaptive_cards.cards.words import open_in_portal, percent, plural, portal_url
+from adaptive_cards.cards.words import ago, open_in_portal, percent, plural, portal_url
 from domain.finding import Cause, Diagnosis, Finding, Outcome
 
 SIGNS = {
@@ -29,6 +29,8 @@ SIGNS = {
     Outcome.NOT_APPLICABLE: ("N/A", "–"),
 }
 CAUSES_SHOWN = 3
+CHANGES_SHOWN = 5
+Changes = tuple[tuple[datetime, str, str], ...]
 Fixes = tuple[tuple[str, str], ...]
 
 
@@ -94,9 +96,9 @@ def render(
     item_id: str,
     now: datetime,
     simulated: bool,
+    changes: Changes = (),
 ) -> Card:
-    """The answer of a diagnosis."""
-    del now
+    """The answer of a diagnosis; ``changes`` (when, who, what) happened between the last good point and the failure."""
     elements: list[Element] = []
     for number, cause in enumerate(diagnosis.causes[:CAUSES_SHOWN], start=1):
         elements += _cause(number, cause)
@@ -105,6 +107,13 @@ def render(
     elements += [_evidence(finding) for finding in diagnosis.failed]
     elements += [_evidence(finding) for finding in diagnosis.findings if finding.outcome is Outcome.UNKNOWN]
     rest = tuple(finding for finding in diagnosis.findings if finding.outcome in {Outcome.PASS, Outcome.NOT_APPLICABLE})
+    if changes:
+        elements.append(Text(Bold("What changed before it failed")))
+        elements.append(
+            Bullets(tuple(spans(ago(at, now), f", {actor}: {what}") for at, actor, what in changes[:CHANGES_SHOWN]))
+        )
+        if len(changes) > CHANGES_SHOWN:
+            elements.append(Note(f"… {len(changes) - CHANGES_SHOWN} more changes are not shown"))
     if not diagnosis.complete:
         elements.append(Text("The time limit was reached before every check had answered.", subtle=True))
     again = Button("Check again", "diagnose.item", item_id)

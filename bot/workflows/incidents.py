@@ -27,6 +27,7 @@ from domain.fix import FixPlan
 from domain.incident import Alert, Incident, Operation, Severity
 from domain.records import dump_diagnosis
 from domain.schedule import RpoState
+from handlers.diagnosing import changes_before
 
 LEASE = timedelta(seconds=60)
 DIAGNOSES_AT_MOST = 5
@@ -167,7 +168,9 @@ class Incidents:
         if row is None or row["state"] != "open" or row["diagnosis_state"] != "due" or not row["item_id"]:
             return
         try:
-            diagnosis, item, vault = await self.diagnose(ItemId.parse(row["item_id"]), row["job_id"])
+            context, item = await self._context(ItemId.parse(row["item_id"]), row["job_id"])
+            diagnosis, vault = await self._diagnosis(context), context.vault
+            changes = await changes_before(context, diagnosis)
         except (GatewayError, RequestError) as error:
             await self._could_not_look(row, str(error))
             return
@@ -204,7 +207,7 @@ class Incidents:
                 {"causes": [cause.id for cause in diagnosis.causes], "severity": severity.value},
             )
             current = await self.show(tx, incident_id)
-            await self._say_diagnosis(tx, current, diagnosis, row)
+            await self._say_diagnosis(tx, current, diagnosis, row, changes)
             if Severity(row["severity"]).rank < severity.rank and severity is Severity.CRITICAL:
                 await self._announce(tx, incident_id, "The recovery point objective is breached")
 
@@ -214,6 +217,10 @@ class Incidents:
         Raises:
             GatewayError: the item itself could not be read.
         """
+        context, item = await self._context(item_id, job_id)
+        return await self._diagnosis(context), item, context.vault
+
+    async def _context(self, item_id: ItemId, job_id: str) -> tuple[Context, ProtectedItem]:
         services = self.services
         read = services.read()
         vault, item = await read.vault(item_id.vault), await read.item(item_id)
@@ -233,8 +240,16 @@ class Incidents:
             ledger=StoreLedger(services.store),
             failed_job=failed_job,
         )
-        diagnosis = await diagnose(context, services.checks, limit_s=services.diagnosis_limit_s)
-        return diagnosis, item, vault
+        return context, item
+
+    async def _diagnosis(self, context: Context) -> Diagnosis:
+        services = self.services
+        return await diagnose(
+            context,
+            services.checks,
+            limit_s=services.diagnosis_limit_s,
+            on_bug=lambda check, error: services.log.error("check_has_a_bug", check=check, exc_info=error),
+        )
 
     async def _could_not_look(self, row: Row, why: str) -> None:
         tries = row["tries"] + 1
@@ -259,7 +274,9 @@ class Incidents:
                     )
                     await tx.say(f"{message_key(row['id'])}:diagnosis", place, card)
 
-    async def _say_diagnosis(self, tx: Tx, current: Incident, diagnosis: Diagnosis, row: Row) -> None:
+    async def _say_diagnosis(
+        self, tx: Tx, current: Incident, diagnosis: Diagnosis, row: Row, changes: diagnosis_card.Changes
+    ) -> None:
         card = diagnosis_card.render(
             diagnosis,
             fixes=self.offers(diagnosis),
@@ -267,6 +284,7 @@ class Incidents:
             item_id=current.item_id,
             now=tx.now,
             simulated=self.services.simulated,
+            changes=changes,
         )
         for record in row["places"] or []:
             place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(current.id))
