@@ -2,14 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
-
-import sqlalchemy as sa
-
-from bot.store import tables as t
-from bot.store.store import Store
 
 FIRST_CONTACT = "https://smba.trafficmanager.net/teams"
 """The public cloud's address for a tenant that has sent nothing yet; others are set by ``TEAMS_SERVICE_URL``:
@@ -74,30 +69,6 @@ class References(Protocol):
     async def put(self, key: str, record: Mapping[str, str]) -> None:
         """Keep the record, in place of the one before."""
         ...
-
-
-@dataclass(kw_only=True)
-class StoreReferences:
-    """:class:`References` in the table ``conversations``; what did not change is not written again."""
-
-    store: Store
-    _kept: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    async def get(self, key: str) -> Mapping[str, str] | None:
-        """The record; read each time, since another replica may have renewed it."""
-        row = await self.store.one(sa.select(t.conversations.c.record).where(t.conversations.c.key == key))
-        return {str(name): str(value) for name, value in row["record"].items()} if row else None
-
-    async def put(self, key: str, record: Mapping[str, str]) -> None:
-        """Insert or replace the record."""
-        new = dict(record)
-        if self._kept.get(key) == new:
-            return
-        async with self.store.begin() as tx:
-            if not await tx.insert_new(t.conversations, key=key, record=new, seen_at=tx.now):
-                same = t.conversations.c.key == key
-                await tx.execute(t.conversations.update().where(same).values(record=new, seen_at=tx.now))
-        self._kept[key] = new
 
 
 @dataclass(kw_only=True)

@@ -12,15 +12,22 @@ DECIDING = frozenset(
 _FOR_APPROVERS = "Approve and Reject are shown to those who may decide."
 
 
+def named_people(*entries: str) -> tuple[str, ...]:
+    """The Entra ids in the entries of a rule, when each names one person by it (``teams:<id>``); else none at all.
+
+    With a group, an e-mail or rights in Azure among them nobody can tell beforehand who may decide.
+    """
+    ids = dict.fromkeys(entry.partition(":")[2] for entry in entries if entry.startswith("teams:"))
+    return tuple(ids) if all(entry.startswith("teams:") for entry in entries) else ()
+
+
 def buttons_of(elements: tuple[Element, ...]) -> Iterator[Button]:
-    """Every button of a card, folded ones too."""
+    """Every button that Teams draws of a card, folded ones too."""
     for element in elements:
         if isinstance(element, Buttons):
             yield from (*element.buttons, *element.more)
         elif isinstance(element, Fold):
             yield from buttons_of(element.elements)
-            if element.instead is not None:
-                yield element.instead
 
 
 def asks_for_decision(card: Card) -> bool:

@@ -17,6 +17,7 @@ from domain.actor import Actor
 from simulator.senders import TeamsSender
 from simulator.teams import FakeTeams
 from simulator.teams_issuer import Issuer
+from simulator.teams_state import TeamsMessage
 
 COMMANDS = frozenset({"help", "status", "diagnose", "fix"})
 FORMS = frozenset({"approval.reject_send"})
@@ -135,3 +136,14 @@ async def world(directory: Path, **more: str) -> AsyncIterator[World]:
             yield World(fake, sender, desk, references, bot, http, url)
         await runner.cleanup()
         await bot.close()
+
+
+def sent(teams: World, ref: Any) -> TeamsMessage:
+    """The message behind a reference."""
+    return teams.fake.messages[ref["conversation"], ref["id"]]
+
+
+def hurry(teams: World, seconds: float = 2.0) -> None:
+    """Let the time between edits pass."""
+    now = teams.bot.messenger.monotonic()
+    teams.bot.messenger.monotonic = lambda: now + seconds

@@ -10,7 +10,8 @@ from adaptive_cards.card import Card
 from bot.store import tables as t
 from bot.store.database import connect, reader
 from bot.store.store import Place, Store
-from bot.transports.teams_addresses import Addresses, ServiceUrls, StoreReferences
+from bot.transports.teams_addresses import Addresses, ServiceUrls
+from bot.transports.teams_store import StoreReferences, card_at
 from bot.workflows.outbox import Outbox
 from simulator.chat_people import ANA, MAX, TEAMS_CHANNEL
 from tests.transports.teams_world import World
@@ -101,6 +102,9 @@ async def test_the_outbox_posts_updates_and_posts_anew_what_is_gone(store: Store
     await deliver()
 
     first, inside = teams.fake.messages.values()
+    assert Card("works again") == await card_at(store, first.conversation, first.id)
+    assert Card("because") == await card_at(store, inside.conversation, inside.id)
+    assert await card_at(store, TEAMS_CHANNEL, first.id) is None
     assert first.conversation == inside.conversation
     assert ["failed", "works again"] == [one["summary"] for one in first.history]
     first.deleted = True
