@@ -22,6 +22,7 @@ from simulator.world.model import (
     Machine,
     Principal,
     Seeded,
+    Step,
     Subscription,
     Vault,
     Workload,
@@ -218,7 +219,7 @@ def _vault(world: World, part: VaultPart, subscription: str, *, real: bool) -> V
     for fault in part.faults:
         entry = FAULTS[fault]
         entry.bend_vault(world, vault, world.epoch)
-        world.seeded.append(Seeded(vault.name, "-", fault, entry.cause, entry.fixes))
+        world.seeded.append(Seeded(vault, "-", fault, entry.cause, entry.fixes))
     return vault
 
 
@@ -244,11 +245,13 @@ def _item(world: World, vault: Vault, part: ItemPart, *, real: bool) -> Item:
     _details(item, part)
     if part.new:
         item.state = "IRPending"
+        # Nothing but this job tells a young item from one that was never backed up.
+        engine.start_job(world, item, "ConfigureBackup", since, [Step("Configure backup", 30.0)])
     if part.faults:
         for fault in part.faults:
             entry = FAULTS[fault]
             entry.bend(world, item, world.epoch)
-            world.seeded.append(Seeded(vault.name, item.name, fault, entry.cause, entry.fixes))
+            world.seeded.append(Seeded(vault, item.name, fault, entry.cause, entry.fixes))
     if real and item.real_from is None:
         engine.make_real(world, item, world.epoch)
     return item
@@ -372,7 +375,7 @@ def _fleet(world: World, vaults: int, items: int) -> None:
             if made % FLEET_FAULT_EVERY == 0:
                 fault = FAULTS[FLEET_FAULTS[(made // FLEET_FAULT_EVERY) % len(FLEET_FAULTS)]]
                 fault.bend(world, item, world.epoch)
-                world.seeded.append(Seeded(vault.name, name, fault.id, fault.cause, fault.fixes))
+                world.seeded.append(Seeded(vault, name, fault.id, fault.cause, fault.fixes))
 
 
 def grant_delay(world: World) -> float:

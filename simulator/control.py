@@ -7,7 +7,7 @@ people do by hand) · `POST /_sim/throttle`
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -91,12 +91,17 @@ class Control:
         return None
 
     def estate(self) -> Json:
-        """The seeded faults and the items that have none."""
-        broken = {(seed.vault, seed.item) for seed in self.world.seeded}
+        """The seeded faults and the items that have none; a vault is its name, or its id where others have that name too."""
+        twice = self._ambiguous()
+
+        def called(vault: Vault) -> str:
+            return vault.id if vault.name in twice else vault.name
+
+        broken = {(seed.vault.id, seed.item) for seed in self.world.seeded}
         return {
             "faults": [
                 {
-                    "vault": seed.vault,
+                    "vault": called(seed.vault),
                     "item": seed.item,
                     "fault": seed.fault,
                     "cause": seed.cause,
@@ -105,11 +110,15 @@ class Control:
                 for seed in self.world.seeded
             ],
             "healthy": [
-                {"vault": item.vault.name, "item": item.name}
+                {"vault": called(item.vault), "item": item.name}
                 for item in self.world.items
-                if (item.vault.name, item.name) not in broken
+                if (item.vault.id, item.name) not in broken
             ],
         }
+
+    def _ambiguous(self) -> set[str]:
+        counts = Counter(vault.name for vault in self.world.vaults.values())
+        return {name for name, count in counts.items() if count > 1}
 
     def bend(self, order: FaultOrder, now: datetime) -> None:
         """Puts a fault of the table into the running world; raises LookupError."""
@@ -119,7 +128,7 @@ class Control:
             fault.bend_vault(self.world, vault, now)
         else:
             fault.bend(self.world, item, now)
-        self.world.seeded.append(Seeded(vault.name, item.name if item else "-", fault.id, fault.cause, fault.fixes))
+        self.world.seeded.append(Seeded(vault, item.name if item else "-", fault.id, fault.cause, fault.fixes))
 
     def repair(self, order: FaultOrder, now: datetime) -> None:
         """Does what people would do by hand against a fault; raises LookupError."""
@@ -134,7 +143,9 @@ class Control:
         fault = FAULTS.get(order.fault)
         if fault is None:
             raise LookupError(f"no fault {order.fault!r}; there are: {', '.join(sorted(FAULTS))}")
-        vaults = [v for v in self.world.vaults.values() if v.name.casefold() == order.vault.casefold()]
+        vaults = [
+            v for v in self.world.vaults.values() if order.vault.casefold() in (v.name.casefold(), v.id.casefold())
+        ]
         if not vaults:
             raise LookupError(f"no vault {order.vault!r}")
         if fault.for_vaults:

@@ -16,22 +16,21 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from simulator.arm.call import Answer
 from simulator.arm.pipeline import Pipeline, Request
 from simulator.arm.throttle import Throttle
 from simulator.build import build, grant_delay
 from simulator.clock import SimClock, wall_time
-from simulator.control import Control, FaultOrder, InjectedFault, readable
+from simulator.control import Control, FaultOrder, InjectedFault
+from simulator.control_http import ControlRoutes
 from simulator.entra import IDENTITY_HEADER, Entra
 from simulator.estate import Estate, load
 from simulator.journal import Journal
@@ -41,7 +40,6 @@ from simulator.world.model import Json, stable_uuid
 
 Extension = Callable[[web.Application], None]
 SETTLE_MARGIN = 0.5
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TOO_LARGE = 4 * 1024 * 1024
 
 
@@ -72,7 +70,6 @@ class Simulator:
         self._wanted = (port, http_port)
         self._latency = latency_ms / 1000
         self._extend = extend
-        self._origins = set(origins)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._runners: list[web.AppRunner] = []
         if state_dir is None:
@@ -86,6 +83,7 @@ class Simulator:
         self.arm = self.http = ""
         self.clock = SimClock()
         self._build(estate, speed, now, page_size, keep=state_dir is not None)
+        self._routes = ControlRoutes(self.control, self.clock, self.throttle, self._journal, set(origins))
 
     def _build(
         self, estate: str | Path | Estate, speed: float, now: datetime | None, page_size: int, *, keep: bool
@@ -200,7 +198,7 @@ class Simulator:
         secure.router.add_get("/metadata/endpoints", self.entra.metadata)
         secure.router.add_route("*", "/{path:.*}", self._serve)
         plain = web.Application(client_max_size=TOO_LARGE)
-        self._control_routes(plain)
+        self._routes.add_to(plain)
         plain.router.add_get("/msi/token", self.entra.managed_identity)
         plain.router.add_get("/metadata/identity/oauth2/token", self.entra.managed_identity)
         for extension in self._extend:
@@ -209,6 +207,7 @@ class Simulator:
         http_port = await self._listen(plain, self._wanted[1], secure_layer=False)
         self.arm = self.entra.origin = f"https://127.0.0.1:{port}"
         self.http = f"http://127.0.0.1:{http_port}"
+        self._routes.origins.add(self.http)
 
     async def stop(self) -> None:
         """Closes both servers."""
@@ -298,104 +297,6 @@ class Simulator:
     def _identity(self, oid: str) -> str:
         who = self.world.principals.get(oid)
         return who.name if who is not None and who.secret else oid
-
-    # /_sim
-
-    def _control_routes(self, app: web.Application) -> None:
-        routes: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]], ...] = (
-            ("GET", "/_sim/estate", self._get_estate),
-            ("GET", "/_sim/requests", self._get_requests),
-            ("GET", "/_sim/faults", self._get_faults),
-            ("POST", "/_sim/faults", self._post_fault),
-            ("DELETE", "/_sim/faults", self._delete_faults),
-            ("GET", "/_sim/clock", self._get_clock),
-            ("POST", "/_sim/clock", self._post_clock),
-            ("POST", "/_sim/break", self._post_break),
-            ("POST", "/_sim/repair", self._post_repair),
-            ("POST", "/_sim/throttle", self._post_throttle),
-        )
-        for method, path, handler in routes:
-            app.router.add_route(method, path, self._guarded(handler))
-
-    def _guarded(
-        self, handler: Callable[[web.Request], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def guarded(request: web.Request) -> web.Response:
-            host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-            origin = request.headers.get("Origin")
-            if host not in LOOPBACK or (origin is not None and origin not in {self.http, *self._origins}):
-                return web.json_response({"error": "only this machine's own pages may do this"}, status=403)
-            try:
-                return await handler(request)
-            except ValidationError as error:
-                return web.json_response({"error": readable(error)}, status=400)
-            except (ValueError, LookupError) as error:
-                return web.json_response({"error": str(error)}, status=400)
-
-        return guarded
-
-    async def _get_estate(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
-        return web.json_response(self.control.estate())
-
-    async def _get_requests(self, request: web.Request) -> web.Response:
-        since = int(request.query.get("since", "0"))
-        return web.json_response([entry for entry in self.control.log if entry["n"] > since])
-
-    async def _get_faults(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
-        return web.json_response([fault.model_dump() for fault in self.control.faults])
-
-    async def _post_fault(self, request: web.Request) -> web.Response:
-        fault = InjectedFault.model_validate(await _body(request))
-        self.control.faults.append(fault)
-        return web.json_response(fault.model_dump(), status=201)
-
-    async def _delete_faults(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
-        self.control.faults.clear()
-        return web.json_response({"faults": 0})
-
-    async def _get_clock(self, request: web.Request) -> web.Response:  # noqa: ARG002 aiohttp's shape of handler
-        return web.json_response({"now": self.clock.now().isoformat(), "speed": self.world.pace.speed})
-
-    async def _post_clock(self, request: web.Request) -> web.Response:
-        wish = await _body(request)
-        if set(wish) - {"advance_s", "now"} or not wish:
-            raise ValueError('send {"advance_s": seconds} or {"now": instant}')
-        if "now" in wish:
-            seconds = (datetime.fromisoformat(wish["now"]) - self.clock.now()).total_seconds()
-        else:
-            seconds = float(wish["advance_s"])
-        now = self.clock.advance(seconds)
-        self._note(advance=self.clock.offset.total_seconds())
-        return web.json_response({"now": now.isoformat(), "speed": self.world.pace.speed})
-
-    async def _post_break(self, request: web.Request) -> web.Response:
-        order = FaultOrder.model_validate(await _body(request))
-        self.control.bend(order, self.clock.now())
-        self._note(**{"break": order.model_dump()})
-        return web.json_response(self.control.estate()["faults"][-1], status=201)
-
-    async def _post_repair(self, request: web.Request) -> web.Response:
-        order = FaultOrder.model_validate(await _body(request))
-        self.control.repair(order, self.clock.now())
-        self._note(repair=order.model_dump())
-        return web.json_response({"repaired": order.fault})
-
-    async def _post_throttle(self, request: web.Request) -> web.Response:
-        self.throttle.configure(await _body(request))
-        return web.json_response(self.throttle.settings())
-
-    def _note(self, **entry: object) -> None:
-        self._journal.write({"at": self.clock.now().isoformat(), "speed": self.world.pace.speed, **entry})
-
-
-async def _body(request: web.Request) -> Json:
-    try:
-        body = await request.json()
-    except ValueError as error:
-        raise ValueError("the body must be JSON") from error
-    if not isinstance(body, dict):
-        raise ValueError("the body must be a JSON object")  # noqa: TRY004 one kind of complaint for all bodies
-    return body
 
 
 def run_simulator(

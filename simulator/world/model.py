@@ -389,7 +389,7 @@ class Subscription:
 class Seeded:
     """A fault that the estate put into the world, with the cause and fixes that an expert would name."""
 
-    vault: str
+    vault: Vault
     item: str
     fault: str
     cause: str

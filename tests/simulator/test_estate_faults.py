@@ -54,7 +54,7 @@ async def test_healthy_items_have_a_young_point_and_no_failed_job(azure: Azure) 
         unwell = {row["properties"]["entityFriendlyName"].partition(" [")[0] for row in failed}
         for row in await azure.all(f"{vault.id}/backupProtectedItems"):
             body = row["properties"]
-            if (vault.name, body["friendlyName"]) not in names:
+            if not {(vault.name, body["friendlyName"]), (vault.id, body["friendlyName"])} & names:
                 continue
             assert body["friendlyName"] not in unwell
             assert body["protectionState"] == "IRPending" or body["lastRecoveryPoint"] > young
@@ -522,7 +522,7 @@ async def test_restore_validation(azure: Azure) -> None:
 
 async def test_vault_settings(azure: Azure) -> None:
     """Soft delete and alerts that are off can be seen and switched on; a muting rule can be seen."""
-    shared = azure.vault("vault-shared", "contoso-dev")
+    shared = azure.vault("vault-dev-03", "contoso-dev")
     config = f"{shared}/backupconfig/vaultconfig"
     assert (await azure.get(config))["properties"]["softDeleteFeatureState"] == "Disabled"
     on = {

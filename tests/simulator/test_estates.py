@@ -12,6 +12,7 @@ from simulator.build import build
 from simulator.clock import wall_time
 from simulator.estate import Estate, EstateError, load, parse
 from simulator.faults import FAULTS
+from simulator.server import Simulator
 from simulator.world import history
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def test_same_names_occur_in_groups_and_subscriptions() -> None:
     """Contoso has vaults of the same name in two groups and in two subscriptions, and a VM of the same name."""
     world = build(load("contoso"), wall_time())
     places = [(v.name, v.group, v.subscription) for v in world.vaults.values()]
-    assert len({p for p in places if p[0] == "vault-files-01"}) == 2
+    assert len({p for p in places if p[0] == "vault-archive-01"}) == 2
     assert len({p[2] for p in places if p[0] == "vault-shared"}) == 2
     assert len({i.vault.id for i in world.items if i.name == "vm-jump-01"}) == 2
     prod = [i.name for v in world.vaults.values() if v.name == "vault-prod-01" for i in v.items.values()]
@@ -109,3 +110,12 @@ def test_documentation_is_current() -> None:
     for fault in FAULTS.values():
         fixes = ", ".join(f"`{fix}`" for fix in fault.fixes) or "by hand"
         assert f"| `{fault.id}` | `{fault.cause}` | {fixes} |" in page
+
+
+async def test_the_estate_names_each_thing_so_that_it_can_be_found() -> None:
+    """Where vaults share a name the estate tells their ids, and faults are in vaults with a name of their own."""
+    async with Simulator("contoso") as sim:
+        estate = sim.control.estate()
+    assert not [fault for fault in estate["faults"] if "/" in fault["vault"]]
+    named = [(one["vault"], one["item"]) for one in (*estate["faults"], *estate["healthy"])]
+    assert len(set(named)) == len(named)

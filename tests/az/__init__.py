@@ -1,0 +1,1 @@
+"""An unmodified Azure CLI against the simulator; see `recipe.sh`."""
