@@ -5,13 +5,29 @@ Everything here comes from Azure's lists. What could not be read is kept with it
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.arm import VaultId
 from domain.backup import Server, Workload
 from domain.finding import Diagnosis, Finding, Outcome
 from domain.schedule import RpoState, RpoVerdict
+
+
+def distinct_names(vault_ids: Iterable[str]) -> Mapping[str, str]:
+    """A name for each vault by the key of its id: its own, else ``rg/name``, else ``subscription/rg/name``, if shared."""
+    vaults = {one.key: one for one in map(VaultId.parse, vault_ids)}.values()
+    forms = [
+        {one: one.name for one in vaults},
+        {one: f"{one.resource_group}/{one.name}" for one in vaults},
+        {one: f"{one.subscription}/{one.resource_group}/{one.name}" for one in vaults},
+    ]
+    names: dict[str, str] = {}
+    for form in reversed(forms):
+        shared = Counter(name.casefold() for name in form.values())
+        names |= {one.key: name for one, name in form.items() if shared[name.casefold()] == 1}
+    return names
 
 
 class ItemState(StrEnum):
@@ -144,6 +160,11 @@ class FleetStatus:
         return count_states(one for vault in self.vaults for one in vault.items)
 
     @property
+    def vault_names(self) -> Mapping[str, str]:
+        """Distinct names of the vaults by the key of their id."""
+        return distinct_names(vault.vault_id for vault in self.vaults)
+
+    @property
     def unread_vaults(self) -> tuple[VaultStatus, ...]:
         """The vaults whose items could not be read."""
         return tuple(vault for vault in self.vaults if vault.unread)
@@ -176,6 +197,8 @@ class RpoTable:
     total: int = 0
     vault_id: str = ""
     vault_name: str = ""
+    vault_names: Mapping[str, str] = field(default_factory=dict)
+    """Distinct names of the fleet's vaults by the key of their id."""
     unread_vaults: tuple[VaultStatus, ...] = ()
     unread_subscriptions: tuple[UnreadSubscription, ...] = ()
     notes: tuple[str, ...] = ()
@@ -329,6 +352,8 @@ class RestoreView:
     region: str = ""
     vm_size: str = ""
     storage_account: str = ""
+    as_failed: bool = False
+    """Whether the target is that of the restore that failed lately, because no other was named."""
     points: int | None = None
     newest_point_at: datetime | None = None
     points_unread: str = ""

@@ -3,8 +3,9 @@
 from adaptive_cards.card import Buttons, Card, Code, Element, Severity, Status, Text, spans
 from adaptive_cards.cards.fleet import blind_lines, unread_subscriptions
 from adaptive_cards.cards.words import open_in_portal, plural
+from domain.arm import key
 from domain.finding import Outcome
-from domain.overview import AgentsView
+from domain.overview import AgentsView, distinct_names
 
 SHOWN = 10
 NAMES = 10
@@ -13,14 +14,16 @@ NAMES = 10
 def render(view: AgentsView, *, simulated: bool) -> Card:
     """The agents of one or of all vaults."""
     alone = view.vaults[0] if len(view.vaults) == 1 else None
+    names = distinct_names(vault.vault_id for vault in view.vaults)
     elements: list[Element] = []
     for outcome, word, sign in ((Outcome.FAIL, "NEEDS YOU", "✖"), (Outcome.UNKNOWN, "UNKNOWN", "?")):
         found = view.having(outcome)
         for vault, _, finding in found[:SHOWN]:
-            elements.append(Status(word, sign, finding.summary if alone else f"{vault.vault_name}: {finding.summary}"))
+            where = "" if alone else f"{names[key(vault.vault_id)]}: "
+            elements.append(Status(word, sign, f"{where}{finding.summary}"))
         if len(found) > SHOWN:
             elements.append(Text(f"… {len(found) - SHOWN} more; one vault: /backup agents <vault>"))
-    elements += blind_lines((vault.vault_name, vault.unread) for vault in view.vaults if vault.unread)
+    elements += blind_lines((names[key(vault.vault_id)], vault.unread) for vault in view.vaults if vault.unread)
     elements += unread_subscriptions(view.unread_subscriptions)
     fine = [server.name for _, server, _ in view.having(Outcome.PASS)]
     if fine:
@@ -31,9 +34,9 @@ def render(view: AgentsView, *, simulated: bool) -> Card:
         elements.append(Text(spans("The steps of an update: ", Code(guide)), subtle=True))
     if alone is not None:
         elements.append(Buttons((open_in_portal(alone.vault_id),)))
-    where = alone.vault_name if alone is not None else plural(len(view.vaults), "vault")
+    whose = alone.vault_name if alone is not None else plural(len(view.vaults), "vault")
     return Card(
-        summary=f"{where}: {_counted(view)}",
+        summary=f"{whose}: {_counted(view)}",
         elements=tuple(elements),
         severity=_severity(view),
         simulated=simulated,

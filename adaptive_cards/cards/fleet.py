@@ -19,6 +19,7 @@ from adaptive_cards.card import (
 )
 from adaptive_cards.cards.words import ago, open_in_portal, plural, portal
 from adaptive_cards.identity import encode
+from domain.arm import key
 from domain.overview import FleetStatus, ItemState, ItemStatus, UnreadSubscription, VaultStatus
 
 WORST = 10
@@ -68,12 +69,12 @@ def _fits(value: str) -> bool:
     return True
 
 
-def line(item: ItemStatus, now: datetime, *, with_vault: bool) -> Status:
-    """One item: name, why, error code, age of its newest point."""
+def line(item: ItemStatus, now: datetime, vault_name: str = "") -> Status:
+    """One item: name, vault where it is given, why, error code, age of its newest point."""
     word, sign = SIGNS[item.state]
     parts: list[Inline] = [portal(item.label, item.item_id)]
-    if with_vault:
-        parts.append(f" in {item.vault_name}")
+    if vault_name:
+        parts.append(f" in {vault_name}")
     parts.append(f": {item.why}")
     if item.error_code:
         parts += [" (", Code(item.error_code), ")"]
@@ -100,13 +101,13 @@ def vault(status: VaultStatus, now: datetime, *, simulated: bool) -> Card:
             simulated=simulated,
         )
     shown = status.exceptions[:WORST]
-    elements: list[Element] = [line(one, now, with_vault=False) for one in shown]
+    elements: list[Element] = [line(one, now) for one in shown]
     rest = len(status.exceptions) - len(shown)
     if rest:
         elements.append(Text(spans(f"… {rest} more; all items: ", Code(f"/backup rpo {name}"))))
     elements += [Status("UNKNOWN", "?", note) for note in status.notes]
     quiet = [one for one in status.items if one.state in {ItemState.STOPPED, ItemState.PENDING}]
-    elements += [line(one, now, with_vault=False) for one in quiet[:NAMES]]
+    elements += [line(one, now) for one in quiet[:NAMES]]
     if len(quiet) > NAMES:
         elements.append(Note(f"… {len(quiet) - NAMES} more are stopped or pending"))
     fine = [one.label for one in status.items if one.state is ItemState.FINE]
@@ -131,17 +132,18 @@ def fleet(status: FleetStatus, now: datetime, *, simulated: bool) -> Card:
     unread = [f"{plural(len(status.unread_vaults), 'vault')} could not be read"] if status.unread_vaults else []
     if status.unread_subscriptions:
         unread.append(f"{plural(len(status.unread_subscriptions), 'subscription')} could not be read")
+    names = status.vault_names
     shown = status.exceptions[:WORST]
-    elements: list[Element] = [line(one, now, with_vault=True) for one in shown]
+    elements: list[Element] = [line(one, now, names[key(one.vault_id)]) for one in shown]
     rest = len(status.exceptions) - len(shown)
     if rest:
         elements.append(Text(f"… {rest} more, by vault:"))
-    elements += blind_lines((one.vault_name, one.unread) for one in status.unread_vaults)
+    elements += blind_lines((names[key(one.vault_id)], one.unread) for one in status.unread_vaults)
     elements += unread_subscriptions(status.unread_subscriptions)
-    elements += blind_lines((one.vault_name, note) for one in status.vaults for note in one.notes)
+    elements += blind_lines((names[key(one.vault_id)], note) for one in status.vaults for note in one.notes)
     troubled = [one for one in status.vaults if one.exceptions]
     if troubled and len(status.vaults) > 1:
-        elements.append(_by_vault(troubled))
+        elements.append(_by_vault(troubled, names))
     failed = sum(one.jobs_failed or 0 for one in status.vaults)
     running = sum(one.jobs_running or 0 for one in status.vaults)
     elements += _jobs(failed, running, "/backup jobs <vault>")
@@ -190,11 +192,11 @@ def working(what: str, *, simulated: bool) -> Card:
     return Card(summary=f"{what} …", elements=(Text("Asking Azure.", subtle=True),), simulated=simulated)
 
 
-def _by_vault(vaults: Sequence[VaultStatus]) -> Table:
+def _by_vault(vaults: Sequence[VaultStatus], names: Mapping[str, str]) -> Table:
     ordered = sorted(vaults, key=lambda one: (-one.counts[ItemState.NEEDS_YOU], one.vault_name.casefold()))
     rows = tuple(
         (
-            one.vault_name,
+            names[key(one.vault_id)],
             str(one.counts[ItemState.NEEDS_YOU]),
             str(one.counts[ItemState.UNKNOWN]),
             str(one.counts[ItemState.FINE]),

@@ -42,8 +42,18 @@ def _running(job: JobLine) -> Status:
     return Status("CANCELLING" if job.status == "Cancelling" else "RUNNING", "◑", spans(*parts))
 
 
-def _failed(job: JobLine, now: datetime) -> Status:
-    parts: list[Inline] = [_name(job)]
+def _alike(jobs: tuple[JobLine, ...]) -> list[tuple[JobLine, int]]:
+    """The newest job of each item, operation and code, with how many of them there are."""
+    found: dict[tuple[str, ...], tuple[JobLine, int]] = {}
+    for job in jobs:
+        kind = (job.item_name, job.server, job.operation, job.error_code or job.error_text)
+        newest, count = found.get(kind, (job, 0))
+        found[kind] = (newest, count + 1)
+    return list(found.values())
+
+
+def _failed(job: JobLine, count: int, now: datetime) -> Status:
+    parts: list[Inline] = [_name(job), f" · {count}×" if count > 1 else ""]
     if job.error_code:
         parts += [" · ", Code(job.error_code)]
     elif job.error_text:
@@ -54,7 +64,7 @@ def _failed(job: JobLine, now: datetime) -> Status:
         parts.append(f" · in {job.phase}")
     when = job.ended_at or job.started_at
     if when is not None:
-        parts += [" · ", ago(when, now)]
+        parts += [" · last " if count > 1 else " · ", ago(when, now)]
     return Status("FAILED", "✖", spans(*parts))
 
 
@@ -77,8 +87,9 @@ def _others(jobs: tuple[JobLine, ...]) -> Table:
 def render(view: JobsView, now: datetime, *, simulated: bool) -> Card:
     """The jobs, the running ones first."""
     elements: list[Element] = [_running(job) for job in view.running[:SHOWN]]
-    elements += [_failed(job, now) for job in view.failed[:SHOWN]]
-    hidden = max(len(view.running) - SHOWN, 0) + max(len(view.failed) - SHOWN, 0)
+    failed = _alike(view.failed)
+    elements += [_failed(job, count, now) for job, count in failed[:SHOWN]]
+    hidden = max(len(view.running) - SHOWN, 0) + sum(count for _, count in failed[SHOWN:])
     if hidden:
         elements.append(Text(f"… {hidden} more running or failed; the command below lists all."))
     if view.others:

@@ -6,8 +6,9 @@ from adaptive_cards.card import Button, Buttons, Card, Code, Element, Inline, Se
 from adaptive_cards.cards.diagnosis import SIGNS, Fixes, fix_buttons
 from adaptive_cards.cards.fleet import unread_subscriptions
 from adaptive_cards.cards.words import open_in_portal, plural
+from domain.arm import key
 from domain.finding import Diagnosis, Outcome
-from domain.overview import PostureView
+from domain.overview import PostureView, distinct_names
 
 ROWS = 20
 
@@ -59,11 +60,12 @@ def fleet(view: PostureView, titles: Mapping[str, str], *, simulated: bool) -> C
 
 
 def _table(vaults: list[Diagnosis], checks: list[str], titles: Mapping[str, str]) -> Table:
+    names = distinct_names(one.item_id for one in vaults)
     rows: list[tuple[Inline, ...]] = []
     for one in vaults[:ROWS]:
         outcomes = {finding.check: finding.outcome for finding in one.findings}
         cells = [_cell(outcomes.get(check)) for check in checks]
-        rows.append((one.vault_name, *cells))
+        rows.append((names[key(one.item_id)], *cells))
     left_out = len(vaults) - len(rows)
     caption = "Vaults" + (f" (the first {len(rows)} of {len(vaults)})" if left_out else "")
     return Table(("Vault", *(titles.get(check, check) for check in checks)), tuple(rows), caption)

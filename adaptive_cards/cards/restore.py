@@ -35,7 +35,8 @@ def _facts(view: RestoreView, now: datetime) -> Facts:
         f"size {view.vm_size}" if view.vm_size else "",
         f"storage account {view.storage_account}" if view.storage_account else "",
     ]
-    rows.append(("Target", ", ".join(filter(None, asked)) or "as the source"))
+    usual = "as the restore that failed" if view.as_failed else "as the source"
+    rows.append(("Target", ", ".join(filter(None, asked)) or usual))
     newest: Inline = ago(view.newest_point_at, now) if view.newest_point_at is not None else "none known"
     rows.append(("Newest point", newest))
     if view.points is not None:

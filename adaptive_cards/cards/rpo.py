@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from adaptive_cards.card import Card, Code, Element, Inline, Note, Severity, Table, Text, spans
 from adaptive_cards.cards.fleet import blind_lines, diagnose_buttons, unread_subscriptions
 from adaptive_cards.cards.words import open_in_portal, plural
+from domain.arm import key
 from domain.durations import format_age
 from domain.overview import ItemState, ItemStatus, RpoTable
 from domain.schedule import RpoState
@@ -63,7 +64,9 @@ def render(table: RpoTable, now: datetime, *, simulated: bool) -> Card:
     elements: list[Element] = []
     if table.rows:
         elements.append(_table(table, now))
-    elements += blind_lines((one.vault_name, one.unread) for one in table.unread_vaults)
+    elements += blind_lines(
+        (table.vault_names.get(key(one.vault_id), one.vault_name), one.unread) for one in table.unread_vaults
+    )
     elements += unread_subscriptions(table.unread_subscriptions)
     elements += blind_lines(("Policies", note) for note in table.notes)
     if table.page < table.pages:
@@ -95,7 +98,7 @@ def _table(table: RpoTable, now: datetime) -> Table:
         rows.append(
             (
                 one.label,
-                *((one.vault_name,) if everywhere else ()),
+                *((table.vault_names.get(key(one.vault_id), one.vault_name),) if everywhere else ()),
                 actual if rpo.state is not RpoState.UNKNOWN else _age(rpo.age),
                 _age(rpo.sla_rpo),
                 _age(rpo.policy_rpo),

@@ -172,6 +172,7 @@ def restore_json(view: RestoreView) -> Record:
             "region": view.region or None,
             "vm_size": view.vm_size or None,
             "storage_account": view.storage_account or None,
+            "as_failed_restore": view.as_failed,
         },
         "blocked": view.blocked,
         "blockers": [one.check for one in view.blockers],

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from diagnostics.cache import once
-from diagnostics.history import HISTORY, subject
+from diagnostics.history import HISTORY, restore_trouble, subject
 from diagnostics.overview.judging import newest_known_point
 from diagnostics.overview.side_by_side import LIMIT_S
 from diagnostics.points import newest_point_at, recovery_points
-from diagnostics.registry import Check, Context
+from diagnostics.registry import Check, Context, RestoreTarget
 from diagnostics.runner import OnBug, OnFinding, diagnose
 from diagnostics.verdicts import why_blind
 from domain.backup import ProtectedItem, Workload
@@ -53,16 +53,27 @@ async def restore_check(
 ) -> RestoreView:
     """Run the checks that a restore of the context's item to the context's target depends on.
 
+    Without a target it is the target of a restore that failed lately, else the source itself.
+
     Raises:
         RequestError: no check fits the item.
     """
     item = subject(context)
-    context = replace(context, read=once(context.read), restoring=True)
+    context = replace(context, read=once(context.read), restoring=False)
+    as_failed = context.target == RestoreTarget() and await _failed_lately(context, limit_s)
     chosen = restore_checks(item, checks)
     if not chosen:
         raise RequestError(f"No check of restores fits a {item.workload.words}.")
     diagnosis, (points, newest, unread) = await asyncio.gather(
-        diagnose(context, checks, only=chosen, restore=True, limit_s=limit_s, on_finding=on_finding, on_bug=on_bug),
+        diagnose(
+            context,
+            checks,
+            only=chosen,
+            restore=None if as_failed else True,
+            limit_s=limit_s,
+            on_finding=on_finding,
+            on_bug=on_bug,
+        ),
         _points(context, item, limit_s),
     )
     target = context.target
@@ -73,6 +84,7 @@ async def restore_check(
         region=target.region,
         vm_size=target.vm_size,
         storage_account=target.storage_account,
+        as_failed=as_failed,
         points=points,
         newest_point_at=newest,
         points_unread=unread,
@@ -88,6 +100,15 @@ def restore_checks(item: ProtectedItem, checks: Mapping[str, Check]) -> tuple[st
         for check in checks.values()
         if item.workload in check.workloads and (check.about == "restore" or check.id in ALSO)
     )
+
+
+async def _failed_lately(context: Context, limit_s: float) -> bool:
+    """Whether a restore failed whose target the checks can read; if that cannot be read, one of them says so."""
+    try:
+        async with asyncio.timeout(limit_s / 2):
+            return await restore_trouble(context) is not None
+    except (GatewayError, TimeoutError):
+        return False
 
 
 async def _points(context: Context, item: ProtectedItem, limit_s: float) -> tuple[int | None, datetime | None, str]:

@@ -63,6 +63,7 @@ async def rpo_table(
         total=len(items),
         vault_id=vault.id.id if vault is not None else "",
         vault_name=vault.id.name if vault is not None else "",
+        vault_names=status.vault_names if isinstance(status, FleetStatus) else {},
         unread_vaults=status.unread_vaults if isinstance(status, FleetStatus) else (),
         unread_subscriptions=status.unread_subscriptions if isinstance(status, FleetStatus) else (),
         notes=notes,

@@ -103,6 +103,21 @@ async def test_an_earlier_failure_is_a_remark() -> None:
     lines = shown(card_of(await say("check-restore vm-erp-01", a_world(azure).services)))
     assert lines[0] == "✔ GOOD vm-erp-01 in vault-prod-01: nothing known blocks a restore"
     assert lines[1].startswith("● REMARK  last_restore_succeeded")
+    assert "Target:            as the restore that failed" in lines
+
+
+async def test_the_target_of_the_failed_restore_counts_until_another_is_named() -> None:
+    """The group that the failed restore was to fill is locked: that blocks, but not a restore to another size here."""
+    azure = an_estate()
+    details = {"Target resource group": "rg-locked", "Job Type": "Recover disks"}
+    azure.put(a_job("r1", age=30, operation="Restore", errors=(an_error("UserErrorRestoreFailed"),), details=details))
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-locked"
+    azure.locks_by_scope[group] = [Lock(id=f"{group}/lock", name="keep", level="ReadOnly")]
+    services = a_world(azure).services
+    lines = shown(card_of(await say("check-restore vm-erp-01", services)))
+    assert lines[1].startswith("✖ BLOCKS  no_lock_blocks_restore")
+    lines = shown(card_of(await say("check-restore vm-erp-01 size Standard_D4s_v5", services)))
+    assert lines[0] == "✔ GOOD vm-erp-01 in vault-prod-01: nothing known blocks a restore"
 
 
 async def test_without_a_point_there_is_nothing_to_restore() -> None:
@@ -168,7 +183,12 @@ async def test_the_json_and_its_exit_codes() -> None:
         "newest": (NOW - timedelta(hours=5)).isoformat(),
         "unread": None,
     }
-    assert record["target"] == {"region": None, "vm_size": "Standard_D4s_v5", "storage_account": None}
+    assert record["target"] == {
+        "region": None,
+        "vm_size": "Standard_D4s_v5",
+        "storage_account": None,
+        "as_failed_restore": False,
+    }
     assert "restore_target_is_available" in [one["check"] for one in record["findings"]]
     azure.fail("locks", PermissionDenied("no"))
     assert (await restore_check(context, checks)).exit_code == 3

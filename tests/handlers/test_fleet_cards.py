@@ -9,6 +9,7 @@ from adaptive_cards.cards import fleet
 from adaptive_cards.slack import render as slack
 from adaptive_cards.teams import render as teams
 from diagnostics.overview.judging import judge_item
+from domain.arm import VaultId
 from domain.overview import FleetStatus, ItemStatus, UnreadSubscription, VaultStatus
 from domain.schedule import RpoRules
 from tests.diagnostics.world import NOW, VAULT, a_job, an_error, an_item, hours
@@ -108,7 +109,9 @@ def test_the_fleet_counts_fine_need_and_unread() -> None:
     """The first line has all three, whatever could not be read has its line and reason."""
     fine = [item(f"ok-{number}") for number in range(196)]
     late = [item(f"late-{number}", last_recovery_point_at=hours(31 + number)) for number in range(3)]
-    dark = VaultStatus(vault_id=VAULT.id + "x", vault_name="vault-dark", unread="Not allowed to look.")
+    dark = VaultStatus(
+        vault_id=VAULT.id.replace("vault-prod-01", "vault-dark"), vault_name="vault-dark", unread="Not allowed to look."
+    )
     status = FleetStatus(
         vaults=(of(*fine, *late), dark),
         unread_subscriptions=(UnreadSubscription(subscription="sub-3", why="Throttled."),),
@@ -145,3 +148,28 @@ def test_a_name_too_long_for_a_button_costs_only_its_button() -> None:
     assert [one.label for one in buttons(card).buttons] == ["Open in portal"]
     slack(card)
     teams(card)
+
+
+def test_vaults_of_one_name_are_told_apart() -> None:
+    """Where two vaults share a name the resource group is said, and the subscription where that is not enough."""
+    late = item("vm-late", last_recovery_point_at=hours(31))
+    twins = [
+        VaultId("s-1", "rg-a", "twin"),
+        VaultId("s-2", "rg-b", "twin"),
+        VaultId("s-1", "rg", "same"),
+        VaultId("s-2", "rg", "same"),
+    ]
+    status = FleetStatus(
+        vaults=tuple(
+            of(replace(late, vault_id=one.id, vault_name=one.name), vault_id=one.id, vault_name=one.name)
+            for one in (VAULT, *twins)
+        )
+    )
+    shown = [line.split()[0] for line in lines(fleet.fleet(status, NOW, simulated=False))]
+    assert [word for word in shown if word.endswith(("twin", "same", "vault-prod-01"))] == [
+        "s-1/rg/same",
+        "s-2/rg/same",
+        "rg-a/twin",
+        "rg-b/twin",
+        "vault-prod-01",
+    ]

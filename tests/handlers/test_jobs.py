@@ -104,7 +104,9 @@ async def test_a_quiet_vault() -> None:
 async def test_few_reads_for_many_jobs() -> None:
     """Of a hundred failed jobs ten are read one by one, and twenty lines are the most."""
     azure = ListingAzure()
-    azure.put(a_vault(), *(a_job(f"j{number}", age=1 + number / 100) for number in range(100)))
+    azure.put(
+        a_vault(), *(a_job(f"j{number}", age=1 + number / 100, item_name=f"vm-{number}") for number in range(100))
+    )
     view = await vault_jobs(azure, a_vault(), NOW)
     assert azure.count("job") == 10
     assert azure.count("jobs") == 2
@@ -112,6 +114,22 @@ async def test_few_reads_for_many_jobs() -> None:
     lines = shown(card_of(await say("jobs vault-prod-01", a_world(azure).services)))
     assert len([line for line in lines if line.startswith("✖")]) == 10
     assert "… 90 more running or failed; the command below lists all." in lines
+
+
+async def test_equal_failures_are_one_line() -> None:
+    """Three failures of one item with one code are one line with the newest time; another code is a line of its own."""
+    azure = FakeAzure()
+    azure.put(
+        a_vault(),
+        *(a_job(f"j{age}", age=age, errors=(an_error(KEY_VAULT),)) for age in (2, 3, 4)),
+        a_job("other", age=5, errors=(an_error("UserErrorVmNotFoundV2"),)),
+    )
+    lines = shown(card_of(await say("jobs vault-prod-01 failed", a_world(azure).services)))
+    assert lines[:3] == [
+        "▲ WARNING vault-prod-01: 4 failed jobs in the last 24 h",
+        f"✖ FAILED  Backup of vm-erp-01 · 3× · {KEY_VAULT} · last 1 h 50 min ago (2026-11-22 01:10 UTC)",
+        "✖ FAILED  Backup of vm-erp-01 · UserErrorVmNotFoundV2 · 4 h 50 min ago (2026-11-21 22:10 UTC)",
+    ]
 
 
 async def test_details_that_cannot_be_read_are_said() -> None:
