@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import ssl
+import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,9 +16,11 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
+from adaptive_cards.card import Card
 from bot import routing, server
 from bot.azure import Azure, azure
 from bot.clock import SimulatedClock, SystemClock
+from bot.gateways.azure_reader import AzureReader
 from bot.metrics import Metrics
 from bot.settings import Person, Settings
 from bot.store import database
@@ -25,6 +28,11 @@ from bot.store import tables as t
 from bot.store.chain import Signer
 from bot.store.store import Store, Wake
 from bot.transports import slack, webhooks
+from bot.transports.teams import build_teams
+from bot.transports.teams_people import TeamsDirectory
+from bot.transports.teams_store import StoreReferences, card_at
+from bot.transports.teams_views import named_people
+from bot.workflows import rows
 from bot.workflows.approvals import Approvals
 from bot.workflows.drain import Drain
 from bot.workflows.engine import DbosEngine, Engine
@@ -41,13 +49,15 @@ from bot.workflows.ticker import Ticker
 from diagnostics import error_codes
 from diagnostics import registry as checks_registry
 from domain.actor import Actor
-from domain.errors import SettingsError
-from domain.ports import Clock, Directory
+from domain.errors import GatewayError, SettingsError
+from domain.ports import Clock
 from fixes import registry as fixes_registry
 from handlers import router as handler_router
 from handlers import services as handler_services
+from handlers.requests import Request
 
 KEEP_WORK = timedelta(days=7)
+KEEP_GROUPS_S = 60.0
 PRUNE_EVERY_S = 3600.0
 METRICS_EVERY_S = 15.0
 
@@ -60,7 +70,8 @@ class People:
     """
 
     on_slack: slack.SlackDirectory | None = None
-    on_teams: Directory | None = None
+    on_teams: TeamsDirectory | None = None
+    groups: Callable[[str], Awaitable[frozenset[str] | None]] | None = None
     listed: Mapping[str, Person] = field(default_factory=dict)
 
     async def actor(self, platform: str, user_id: str) -> Actor:
@@ -99,9 +110,66 @@ class People:
         """The members of a group, None when it cannot be read."""
         if group.startswith("slack-group:") and self.on_slack is not None:
             return await self.on_slack.members(group)
-        if group.startswith("entra-group:") and self.on_teams is not None:
-            return await self.on_teams.members(group)
+        if group.startswith("entra-group:") and self.groups is not None:
+            return await self.groups(group)
         return None
+
+
+@dataclass
+class EntraGroups:
+    """Members of Entra groups, remembered for a minute; None when they cannot be read, which counts as nobody."""
+
+    reader: AzureReader
+    log: structlog.stdlib.BoundLogger
+    _kept: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
+
+    async def members(self, group: str) -> frozenset[str] | None:
+        """The object ids in ``entra-group:<id>``."""
+        group_id = group.partition(":")[2]
+        kept = self._kept.get(group_id)
+        if kept and time.monotonic() - kept[0] < KEEP_GROUPS_S:
+            return kept[1]
+        try:
+            found = await self.reader.group_members(group_id)
+        except GatewayError as error:
+            self.log.warning("group_unreadable", group=group_id, error=str(error))
+            return None
+        self._kept[group_id] = (time.monotonic(), found)
+        return found
+
+
+@dataclass(kw_only=True)
+class Views:
+    """What Teams asks of a request: who sees its buttons, and how it looks to one person."""
+
+    store: Store
+    approvals: Approvals | None = None
+
+    async def approvers(self, card: Card) -> tuple[str, ...]:
+        """The Entra ids of those who may decide, when the rule names nobody else."""
+        row = await self.store.get(t.approvals, card.key)
+        return named_people(*rows.approval(row).rule.approvers) if row else ()
+
+    async def view_for(self, approval_id: str, actor: Actor) -> Card | None:
+        """The card with its buttons for whoever may decide now; None for anybody else."""
+        return await self.approvals.view_for(approval_id, actor) if self.approvals else None
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A platform whose senders are joined with what ``[people]`` knows of them."""
+
+    inner: Platform
+    join: Callable[[Actor], Actor]
+
+    async def request(self, kind: str, payload: Mapping[str, Any]) -> Request:
+        """The request, its sender joined."""
+        request = await self.inner.request(kind, payload)
+        return replace(request, actor=self.join(request.actor))
+
+    def reply(self, kind: str, payload: Mapping[str, Any]) -> Mapping[str, str]:
+        """As it is."""
+        return self.inner.reply(kind, payload)
 
 
 @dataclass(kw_only=True)
@@ -212,8 +280,35 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
             token=settings.slack_bot_token.get_secret_value(), url=settings.slack_api_url, http=http
         )
         people.on_slack = slack.SlackDirectory(api=slack_api)
-        platforms["slack"] = slack.SlackPlatform(directory=people.on_slack, join=people.join)
+        platforms["slack"] = Joined(slack.SlackPlatform(directory=people.on_slack), people.join)
         messengers["slack"] = dress("slack", slack.SlackMessenger(api=slack_api))
+
+    router = handler_router.build()
+    inbox_put: list[Callable[[str, Mapping[str, Any], str | None], Awaitable[bool]]] = []
+
+    async def put(kind: str, payload: Mapping[str, Any], dedupe: str | None) -> bool:
+        return await inbox_put[0](kind, payload, dedupe)
+
+    groups = EntraGroups(cloud.reader, log)
+    views = Views(store=store)
+    people.groups = groups.members
+    on_teams = build_teams(
+        settings,
+        http,
+        StoreReferences(store=store),
+        put,
+        commands=frozenset(router.commands),
+        forms=frozenset(router.submit),
+        view_for=views.view_for,
+        card_at=lambda conversation, message: card_at(store, conversation, message),
+        approvers=views.approvers,
+        groups=groups.members,
+    )
+    if on_teams is not None:
+        stack.push_async_callback(on_teams.close)
+        people.on_teams = on_teams.directory
+        platforms["teams"] = Joined(on_teams.platform, people.join)
+        messengers["teams"] = dress("teams", on_teams.messenger)
 
     async def lost(alive: frozenset[str]) -> None:
         taken = await engine.take_over(alive) + await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
@@ -246,6 +341,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         log=log,
     )
     approvals, incidents = Approvals(services=services), Incidents(services=services)
+    views.approvals = approvals
     execution = Execution(services=services, approvals=approvals, incidents=incidents)
     grants = Grants(services=services)
     handlers = handler_services.Services(
@@ -269,12 +365,13 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     )
     inbox = Inbox(
         store=store,
-        router=handler_router.build(),
+        router=router,
         services=handlers,
         platforms=platforms,
         messengers=messengers,
         log=log,
     )
+    inbox_put.append(lambda kind, payload, dedupe: inbox.put(kind, payload, dedupe=dedupe))
     inbox_drain = Drain(store=store, table=t.inbox, owner=me, work=inbox.work, gave_up=inbox.gave_up, log=log)
     alerts_drain = Drain(store=store, table=t.alerts, owner=me, work=webhooks.worker(incidents), workers=4, log=log)
     inbox.wake = inbox_drain.wake
@@ -305,10 +402,6 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     loops: list[Coroutine[Any, Any, None]] = []
     if slack_api is not None and people.on_slack is not None:
         log.info("slack", said=await slack.who_we_are(slack_api, people.on_slack))
-
-        async def put(kind: str, payload: Mapping[str, Any], dedupe: str | None) -> bool:
-            return await inbox.put(kind, payload, dedupe=dedupe)
-
         secret = settings.slack_signing_secret.get_secret_value()
         bolt = slack.build_bolt(secret or "socket-mode-only", slack_api, people.on_slack, put)
         if secret:
@@ -317,6 +410,8 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
             handler = slack.socket_mode(bolt, app_token, settings.slack_api_url)
             await handler.connect_async()  # type: ignore[no-untyped-call]  # slack_bolt leaves it untyped
             stack.push_async_callback(handler.close_async)
+    if on_teams is not None:
+        routes["/api/messages"] = on_teams.route
     if settings.webhook_on:
         secrets = [one.strip() for one in settings.webhook_token.get_secret_value().split(",") if one.strip()]
         routes["/webhooks/azure-monitor"] = webhooks.route(store, [webhooks.SharedSecret(secrets)], alerts_drain.wake)

@@ -19,6 +19,10 @@ def add(app: typer.Typer) -> None:
     roles.command("operator")(roles_operator)
     roles.command("key-vault")(roles_key_vault)
     app.add_typer(roles, name="roles")
+    manifest = typer.Typer(help="What Slack and Teams are told of this bot.", no_args_is_help=True)
+    manifest.command("slack")(manifest_slack)
+    manifest.command("teams")(manifest_teams)
+    app.add_typer(manifest, name="manifest")
     app.command()(doctor)
     app.command(hidden=True)(docs)
 
@@ -83,6 +87,41 @@ def roles_key_vault(scope: Scopes = None) -> None:
     from fixes.roles import key_vault_role
 
     _print(key_vault_role(scopes=scope or ()))
+
+
+Out = Annotated[Path | None, typer.Option("--out", help="The folder to write into; without it Slack's is printed.")]
+
+
+def manifest_slack(out: Out = None) -> None:
+    """The Slack app's manifest: over HTTP with BACKUPBOT_PUBLIC_URL, else for Socket Mode."""
+    from bot.cli import settings
+    from bot.manifest import slack_manifest
+    from handlers.router import build
+
+    made = slack_manifest(build().commands, public_url=settings().public_url)
+    if out is None:
+        _print(made)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "slack-manifest.json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    note(f"wrote {out / 'slack-manifest.json'}")
+
+
+def manifest_teams(out: Out = None) -> None:
+    """The Teams app's package: a zip with manifest and icons, to be uploaded in the Teams admin centre."""
+    from bot.cli import settings
+    from bot.manifest import teams_package
+    from domain.errors import SettingsError
+    from handlers.router import build
+
+    known = settings()
+    if not known.teams_app_id:
+        raise SettingsError(["TEAMS_APP_ID: needed, since the package names the bot"])
+    folder = out or Path()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "backupbot-teams.zip"
+    path.write_bytes(teams_package(build().commands, app_id=known.teams_app_id, public_url=known.public_url))
+    note(f"wrote {path}")
 
 
 def doctor(*, as_json: AsJson = False) -> None:

@@ -300,6 +300,17 @@ class AzureReader:
             self._service_principal = await self._ask_graph()
         return self._service_principal
 
+    async def group_members(self, group_id: str) -> frozenset[str]:
+        """The Entra object ids of everybody in a group, nested groups included.
+
+        Needs the Graph application permission GroupMember.Read.All. Source:
+        https://learn.microsoft.com/graph/api/group-list-transitivemembers
+        """
+        path = f"/v1.0/groups/{group_id}/transitiveMembers"
+        async with self._reading("reading the members of an Entra group"):
+            found = await self._graph.pages(path, query={"$select": "id", "$top": "999"})
+        return frozenset(member for one in found if (member := text(one, "id")))
+
     async def _ask_graph(self) -> str:
         path = f"/v1.0/servicePrincipals(appId='{BACKUP_MANAGEMENT_SERVICE}')"
         try:

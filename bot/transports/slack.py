@@ -282,15 +282,14 @@ class SlackDirectory:
 
 @dataclass(kw_only=True)
 class SlackPlatform:
-    """:class:`bot.workflows.inbox.Platform` for Slack; ``join`` adds what is known of a person from elsewhere."""
+    """:class:`bot.workflows.inbox.Platform` for Slack."""
 
     directory: SlackDirectory
-    join: Callable[[Actor], Actor] = lambda actor: actor
 
     async def request(self, kind: str, payload: Mapping[str, Any]) -> Request:
         """The request with its sender looked up."""
         user_id, name, team = user_of(kind, payload)
-        actor = self.join(await self.directory.actor(user_id))
+        actor = await self.directory.actor(user_id)
         if not actor.name:
             actor = replace(actor, name=name)
         ours = self.directory.team_id

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adaptive_cards.card import Card
 from adaptive_cards.cards import approval as approval_card
 from bot.store import tables as t
 from bot.store.store import Place, Row, Tx, new_id
@@ -513,6 +514,22 @@ class Approvals:
         for record in row["places"] or []:
             await tx.say(message_key(approval_id), Place(**record), card)
         return current
+
+    async def view_for(self, approval_id: str, actor: Actor) -> Card | None:
+        """The card as it stands for somebody who may decide; None for anybody else, and when there is no such request."""
+        row = await self.services.store.get(t.approvals, approval_id)
+        if row is None:
+            return None
+        current = rows.approval(row)
+        if current.state is State.REQUESTED and not (await self._may("approve", current, actor)).allowed:
+            return None
+        run_row = await self.services.store.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
+        return approval_card.render(
+            current,
+            run=rows.run(run_row) if run_row else None,
+            now=self.services.clock.now(),
+            simulated=self.services.simulated,
+        )
 
     async def show_in(self, approval_id: str, place: Place) -> None:
         """Post the card in one more place, kept up to date from then on."""
