@@ -70,6 +70,12 @@ def judged(item: ProtectedItem, *jobs: Job, rules: RpoRules = RULES) -> ItemStat
             ItemState.NEEDS_YOU,
             "no recovery point at all",
         ),
+        (
+            an_item(protection_state="ProtectionError"),
+            ItemState.NEEDS_YOU,
+            "protection in error, RPO 26 h safe until 2026-11-23 00:00 UTC",
+        ),
+        (an_item(soft_deleted=True), ItemState.STOPPED, "soft deleted"),
         (an_item(protection_state="ProtectionStopped"), ItemState.STOPPED, "protection stopped"),
         (an_item(protection_state="BackupsSuspended"), ItemState.STOPPED, "backups suspended"),
         (
@@ -283,3 +289,15 @@ def _named(name: str, **changes: object) -> ProtectedItem:
         VAULT, "Azure", f"IaasVMContainer;iaasvmcontainerv2;rg-app;{name}", f"VM;iaasvmcontainerv2;rg-app;{name}"
     )
     return replace(an_item(**changes), id=item_id, name=name, policy_id=POLICY_ID)
+
+
+async def test_a_bug_is_no_unreadable_vault() -> None:
+    """An error that is not Azure's is raised, not shown as a vault that could not be read."""
+    azure = an_azure()
+    azure.fail("items", ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        await fleet_status(azure, RULES, NOW)
+    azure.heal("items")
+    azure.fail("policy", ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        await vault_status(azure, a_vault(), RULES, NOW)

@@ -1,5 +1,6 @@
 """``posture``: the prevention checks of a vault, and of all vaults side by side."""
 
+import asyncio
 from dataclasses import replace
 
 from adaptive_cards.card import Buttons
@@ -7,6 +8,7 @@ from diagnostics.overview import fleet_posture, posture_json
 from domain.arm import ItemId, VaultId
 from domain.backup import Vault
 from domain.errors import PermissionDenied
+from domain.finding import Blind, Outcome
 from fixes.registry import is_whole_vault, whole_vault
 from handlers.commands.posture import context_of
 from tests.diagnostics.world import NOW, VAULT, DictLedger, a_vault, an_azure, an_item
@@ -109,3 +111,43 @@ async def test_the_json_and_its_exit_code() -> None:
     assert view.exit_code == 1
     lines = shown(card_of(await say("posture a b", services)))
     assert lines == ["● INFO Name one vault, or none for all: /backup posture [vault]."]
+
+
+class MuteAzure(FakeAzure):
+    """An Azure that never answers questions about some vaults."""
+
+    async def vault(self, vault: VaultId) -> Vault:
+        if vault.name.startswith("vault-good"):
+            await asyncio.Event().wait()
+        return await super().vault(vault)
+
+
+async def test_a_vault_that_never_answers_is_unknown_in_time() -> None:
+    """The others are answered, and the silent one is neither fine nor at fault."""
+    azure = MuteAzure()
+    azure.put(a_vault(soft_delete_state="AlwaysON", soft_delete_days=14), Vault(id=GOOD, location="westeurope"))
+    services = world_of(azure).services
+    view = await fleet_posture(azure, lambda one: context_of(services, azure, one), services.checks, NOW, limit_s=0.3)
+    by_name = {one.vault_name: {finding.check: finding for finding in one.findings} for one in view.vaults}
+    assert by_name["vault-prod-01"]["soft_delete_is_on"].outcome is Outcome.PASS
+    assert by_name["vault-good"]["soft_delete_is_on"].blind is Blind.TIMED_OUT
+    assert view.exit_code == 1
+
+
+async def test_vaults_that_wait_for_silent_ones_are_unknown_too() -> None:
+    """More silent vaults than are asked at one time: the limit holds, and every one of them is unknown."""
+    azure = MuteAzure()
+    azure.put(*(Vault(id=replace(GOOD, name=f"vault-good-{n:02}"), location="westeurope") for n in range(40)))
+    services = world_of(azure).services
+    view = await fleet_posture(azure, lambda one: context_of(services, azure, one), services.checks, NOW, limit_s=0.2)
+    assert len(view.vaults) == 40
+    for vault in view.vaults:
+        found = {finding.check: finding for finding in vault.findings}
+        assert found["soft_delete_is_on"].blind is Blind.TIMED_OUT
+        assert not vault.complete
+
+
+async def test_an_empty_fleet_is_a_warning() -> None:
+    """No vault at all is not a good posture."""
+    lines = shown(card_of(await say("posture", a_world(FakeAzure()).services)))
+    assert lines[0] == "▲ WARNING Posture of 0 vaults: 0 fine"

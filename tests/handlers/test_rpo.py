@@ -1,6 +1,7 @@
 """``rpo``: three numbers an item, the worst first, in pages, and what could not be read."""
 
 from datetime import time, timedelta
+from typing import Any
 
 import pytest
 
@@ -148,3 +149,32 @@ async def test_the_json_has_the_three_numbers() -> None:
     )
     assert record["counts"] == {"safe": 3, "breached": 1, "unknown": 0, "pending": 0, "stopped": 1}
     assert RpoState.BREACHED.value == late["rpo"]["state"]
+
+
+async def test_every_verdict_has_its_words() -> None:
+    """No point at all, unknown and pending are told apart, and none of them is called kept."""
+    azure = FakeAzure()
+    never: dict[str, Any] = {"last_recovery_point_at": None, "last_backup_at": None, "policy_id": ""}
+    azure.put(
+        a_vault(),
+        a_vm("vm-none", **never, last_backup_status=""),
+        a_vm("vm-first", **never, protection_state="IRPending"),
+        a_vm("vm-dark", policy_id="", last_recovery_point_at=None),
+    )
+    lines = shown(card_of(await say("rpo vault-prod-01", a_world(azure).services)))
+    assert lines[0] == "✖ CRITICAL vault-prod-01: RPO of 3 items: 1 breached, 0 kept, 1 unknown, 1 pending"
+    assert [" ".join(line.split()) for line in lines[4:7]] == [
+        "vm-none none 26 h ? no recovery point at all",
+        "vm-dark ? 26 h ? unknown",
+        "vm-first none 26 h ? first backup to come",
+    ]
+
+
+async def test_unreadable_subscriptions_are_counted() -> None:
+    """A subscription that shows nothing because it may not be read is in the first line."""
+    azure = an_azure()
+    azure.subscription_ids = [VAULT.subscription, "dark"]
+    azure.fail("resources", PermissionDenied("no"), of="/subscriptions/dark")
+    lines = shown(card_of(await say("rpo", a_world(azure).services)))
+    assert lines[0] == "▲ WARNING All vaults: RPO of 1 item: 0 breached, 1 kept, 1 subscription could not be read"
+    assert any(line.startswith("? COULD NOT READ  subscription dark: Not allowed to look") for line in lines)
