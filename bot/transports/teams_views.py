@@ -71,7 +71,7 @@ def _without(elements: tuple[Element, ...], gone: Callable[[Button], bool]) -> t
                 shown = tuple(one for one in element.buttons if not gone(one))
                 more = tuple(one for one in element.more if not gone(one))
                 if shown or more:
-                    kept.append(Buttons(shown, more))
+                    kept.append(Buttons(shown, more) if shown else Buttons(more))
             case Fold():
                 kept.append(dataclasses.replace(element, elements=_without(element.elements, gone)))
             case _:

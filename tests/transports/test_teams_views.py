@@ -49,6 +49,11 @@ def test_deciding_buttons_go_wherever_they_are() -> None:
     ]
 
 
+def test_what_stood_behind_more_comes_forward() -> None:
+    """When nothing is left beside it, a menu of its own would only hide the rest."""
+    assert shared_view(card(Buttons((APPROVE,), (GLASS, EDIT)))).elements[0] == Buttons((EDIT,))
+
+
 def test_while_it_is_worked_on() -> None:
     """The pressed button is named; without the card, or with a button that is not on it, the words are plainer."""
     whole = card(Buttons((APPROVE, EDIT)))
