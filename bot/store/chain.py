@@ -13,6 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from domain.canonical import Json, canonical
 
 GENESIS = "0" * 64
+CUT_OFF = (
+    "the lines that are here are unaltered; that lines were cut off the end cannot be excluded without a head noted "
+    "elsewhere (--head)"
+)
 FIELDS = ("n", "at", "event", "subject", "actor", "data")
 
 
@@ -77,35 +81,38 @@ class Verdict:
 
 
 def verify(
-    lines: Iterable[Mapping[str, Any]], *, known_head: str = "", public_key: Ed25519PublicKey | None = None
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    known_head: str = "",
+    stored_head: tuple[int, str] | None = None,
+    public_key: Ed25519PublicKey | None = None,
 ) -> Verdict:
-    """Walk the chain from its beginning. ``known_head`` is a hash noted elsewhere that must occur in the chain."""
+    """Walk the chain from its beginning.
+
+    ``known_head`` is a hash noted elsewhere that must occur in the chain; ``stored_head`` is what the store's own row says of
+    the last line (number, hash); with ``public_key`` every line must carry its signature.
+    """
     previous = GENESIS
     count = 0
-    seen_head = not known_head
-    signed = 0
+    wanted = known_head.strip().casefold()
+    seen_head = not wanted
     for expected, line in enumerate(lines, start=1):
         fault = _fault(line, expected, previous, public_key)
         if fault:
             return Verdict(ok=False, lines=count, head=previous, fault=fault)
         previous = str(line["hash"])
-        seen_head = seen_head or previous == known_head
-        signed += bool(line.get("signature"))
+        seen_head = seen_head or previous == wanted
         count = expected
+    fault = ""
     if not seen_head:
-        return Verdict(
-            ok=False,
-            lines=count,
-            head=previous,
-            fault=f"the known head {known_head[:12]}… is not in the record: its end was cut off",
-        )
-    notes = []
-    if not known_head and not (public_key and signed == count and count):
-        notes.append(
-            "the lines that are here are unaltered; that lines were cut off the end cannot be excluded without a head noted "
-            "elsewhere (--head)"
-        )
-    return Verdict(ok=True, lines=count, head=previous, notes=tuple(notes))
+        fault = f"the known head {wanted[:12]}… is not in the record: its end was cut off"
+    elif stored_head is not None and stored_head != (count, previous):
+        fault = f"the store's head names line {stored_head[0]}, the record ends with line {count}: its end was changed"
+    if fault:
+        return Verdict(ok=False, lines=count, head=previous, fault=fault)
+    # Signatures do not help here: every line that is left is still signed.
+    notes = () if wanted else (CUT_OFF,)
+    return Verdict(ok=True, lines=count, head=previous, notes=notes)
 
 
 def _fault(line: Mapping[str, Any], expected: int, previous: str, public_key: Ed25519PublicKey | None) -> str:
@@ -116,7 +123,7 @@ def _fault(line: Mapping[str, Any], expected: int, previous: str, public_key: Ed
             return f"line {expected} does not follow the line before it"
         if link(previous, line) != line["hash"]:
             return f"line {expected} ({line['event']}) was altered"
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, UnicodeEncodeError) as error:
         return f"line {expected} is not a line of the record: {error}"
     signature = str(line.get("signature") or "")
     if public_key is not None:

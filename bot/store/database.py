@@ -99,9 +99,10 @@ class OneProcess:
     """An exclusive lock beside a SQLite file: two processes on one file would each resume the other's work."""
 
     def __init__(self, database_url: str) -> None:
-        self._path = (
-            Path(database_url.removeprefix("sqlite:///") + ".lock") if database_url.startswith("sqlite") else None
-        )
+        self._path: Path | None = None
+        if database_url.startswith("sqlite"):
+            file = Path(database_url.removeprefix("sqlite:///")).resolve()  # whatever way leads to it
+            self._path = file.with_name(f"{file.name}.lock")
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 import sqlalchemy as sa
@@ -56,6 +55,18 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{letters}"
 
 
+def _sound(value: Json) -> Json:
+    """``value`` with a question mark for each half of a character, which has no bytes that could be hashed or stored."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode("utf-8")
+        case Mapping():
+            return {str(_sound(name)): _sound(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_sound(one) for one in value]
+    return value
+
+
 @dataclass
 class Wake:
     """Which loops have something to do after a commit."""
@@ -104,9 +115,12 @@ class Tx:
 
     async def insert_new(self, table: sa.Table, **values: Any) -> bool:  # noqa: ANN401
         """Insert a row unless a unique index says that it is there already; False when it was."""
-        insert = pg_insert if self.connection.dialect.name == "postgresql" else sqlite_insert
-        result = await self.connection.execute(insert(table).values(**values).on_conflict_do_nothing())
-        return bool(result.rowcount == 1)
+        # What comes back is counted, since psycopg gives no row count for an insert.
+        statement = self._insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
+        return (await self.connection.execute(statement)).first() is not None
+
+    def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  (each database's own insert, alike in what is used here)
+        return (pg_insert if self.connection.dialect.name == "postgresql" else sqlite_insert)(table)
 
     async def move(self, table: sa.Table, row_id: str, before: str | Sequence[str], /, **values: Any) -> bool:  # noqa: ANN401
         """Compare and set: change the row only while its state is (one of) ``before``; False when it is not."""
@@ -118,7 +132,8 @@ class Tx:
 
     def audit(self, event: str, subject: str, actor: Actor, data: Json = None) -> None:
         """Add a line to the record, in this transaction."""
-        self._audit.append(_AuditLine(event, subject, actor.record(), data))
+        who = {name: str(_sound(value)) for name, value in actor.record().items()}
+        self._audit.append(_AuditLine(event, str(_sound(subject)), who, _sound(data)))
 
     async def enqueue(self, kind: str, row_id: str, tag: str) -> None:
         """Let ``drive(kind, row_id)`` run after the commit, once for each ``tag``."""
@@ -129,48 +144,29 @@ class Tx:
         self.wake.work = True
 
     async def say(
-        self,
-        key: str,
-        place: Place,
-        card: Card,
-        *,
-        mode: str = "post",
-        reply: Mapping[str, str] | None = None,
-        delay_until: datetime | None = None,
+        self, key: str, place: Place, card: Card, *, mode: str = "post", reply: Mapping[str, str] | None = None
     ) -> None:
         """Make ``card`` the latest state of the message ``key`` at ``place``; it is sent after the commit."""
-        written = codec.dump(card)
         outbox = t.outbox
-        same = (
-            outbox.c.key == key,
-            outbox.c.platform == place.platform,
-            outbox.c.channel == place.channel,
+        latest = {"card": codec.dump(card), "state": "due", "updated_at": self.now, "tries": 0}
+        new = self._insert(outbox).values(
+            key=key,
+            platform=place.platform,
+            channel=place.channel,
+            thread_key=place.thread_key,
+            mode=mode,
+            reply=dict(reply) if reply else None,
+            revision=1,
+            sent_revision=0,
+            **latest,
         )
-        values = {
-            "card": written,
-            "state": "due",
-            "updated_at": self.now,
-            "due_at": delay_until,
-            "tries": 0,
-            "error": "",
+        # A pause that the platform asked for (due_at) stays; what was given up before is tried again.
+        again = latest | {
+            "revision": outbox.c.revision + 1,
+            "due_at": sa.case((outbox.c.state == "failed", None), else_=outbox.c.due_at),
+            "error": sa.case((outbox.c.state == "failed", ""), else_=outbox.c.error),
         }
-        result = await self.connection.execute(
-            outbox.update().where(*same).values(revision=outbox.c.revision + 1, **values)
-        )
-        if result.rowcount == 0:
-            await self.connection.execute(
-                outbox.insert().values(
-                    key=key,
-                    platform=place.platform,
-                    channel=place.channel,
-                    thread_key=place.thread_key,
-                    mode=mode,
-                    reply=dict(reply) if reply else None,
-                    revision=1,
-                    sent_revision=0,
-                    **values,
-                )
-            )
+        await self.connection.execute(new.on_conflict_do_update(index_elements=list(outbox.primary_key), set_=again))
         self.wake.outbox = True
 
     async def write_audit(self, signer: Signer) -> None:
