@@ -9,6 +9,8 @@ from enum import StrEnum
 from domain.arm import key
 from domain.canonical import Json, canonical, digest
 
+_MACHINE_PARTS = 9
+"""Parts of a machine's id between slashes, the empty one before the first slash included."""
 _NAMESPACE = uuid.UUID("6f0c1f5e-0f0b-5c39-9a0e-1b7f6f3a2d11")
 
 
@@ -67,6 +69,18 @@ class Call:
     filled: str = ""
     """The member of ``body`` that the ``properties`` of the answer to ``before`` replace when this call is sent."""
 
+    @property
+    def changes(self) -> str:
+        """The ARM id of what is changed: the machine and not its start, the key vault and not one of its policies."""
+        match self.kind:
+            case Kind.COMPUTE:
+                return "/".join(self.resource.split("/")[:_MACHINE_PARTS])
+            case Kind.CROSS_REGION_RESTORE if self.before is not None:
+                return self.before.changes
+        if "/accesspolicies/" in self.resource.casefold():
+            return self.resource.rpartition("/")[0].rpartition("/")[0]
+        return self.resource.rpartition("/")[0] if self.method == "POST" else self.resource
+
     def hashed(self) -> Json:
         """The part that the fingerprint covers."""
         mine: dict[str, Json] = {
@@ -116,8 +130,8 @@ class FixPlan:
 
     @property
     def locks(self) -> tuple[str, ...]:
-        """The item and every resource that is changed, as comparable keys in sorted order."""
-        return tuple(sorted({key(self.item_id), *(key(call.resource) for call in self.calls)}))
+        """The item and every thing that is changed, as comparable keys in sorted order."""
+        return tuple(sorted({key(self.item_id), *(key(call.changes) for call in self.calls)}))
 
     @property
     def requests(self) -> tuple[Call, ...]:

@@ -51,7 +51,7 @@ STORAGE_ACCOUNT = Parameter(
     name="storage_account",
     label="Staging storage account",
     pattern=r"[a-z0-9]{3,24}",
-    help="In the region of the restore, not premium; empty: a suitable one of the target resource group",
+    help="In the region of the restore, not premium; empty: a suitable one of the target group or of the failed restore",
 )
 RESTORE_PARAMETERS = (RECOVERY_POINT, TARGET_GROUP, STORAGE_ACCOUNT)
 
@@ -172,6 +172,9 @@ async def _account(
     found = sorted(await _accounts(group_id, read), key=lambda account: str(account.get("name")))
     fitting = [account for account in found if not account_fault(account, region)]
     if not fitting:
+        found += await _of_failed_restore(request, read)
+        fitting = [account for account in found if not account_fault(account, region)]
+    if not fitting:
         why = "; ".join(f"{account.get('name')}: {account_fault(account, region)}" for account in found)
         raise RequestError(
             f"No storage account of {name_of(group_id)} can stage the restore ({why or 'it has none'}): name another of"
@@ -179,6 +182,14 @@ async def _account(
         )
     note = f"{fitting[0].get('name')} is one of {len(fitting)} that fit." if len(fitting) > 1 else ""
     return str(fitting[0].get("id")), note
+
+
+async def _of_failed_restore(request: PlanRequest, read: BackupReader) -> list[Mapping[str, object]]:
+    """The staging account that the item's last failed restore used."""
+    job = await failed_restore(request, read)
+    name = detail(job, "Target Storage Account Name").casefold() if job is not None else ""
+    accounts = await _accounts(f"/subscriptions/{request.vault.id.subscription}", read) if name else ()
+    return [account for account in accounts if str(account.get("name")).casefold() == name]
 
 
 def account_fault(account: Mapping[str, object], region: str) -> str:

@@ -1,6 +1,7 @@
 """A restore into the paired region: told by its operation there and by the disks that appear.
 
-The status lives at a location, not in the vault, and the job can be read only with a POST, which readers do not send.
+The status lives at a location, not in the vault, and the paired region tells its jobs only to a POST, which readers do not
+send; so the vault's own list is asked, and where it does not show the job the disks decide.
 Source: https://learn.microsoft.com/rest/api/backup/cross-region-restore (API 2023-01-15)
 """
 
@@ -10,11 +11,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
-from domain.arm import subscription_of
+from domain.arm import ItemId, subscription_of
+from domain.backup import Job
 from domain.errors import GatewayUnavailable, ResourceNotFound
 from domain.fix import Call, Progress, Seen
 from domain.ports import BackupReader
-from fixes.steps.base import CLOCK_SKEW, absent, done, failed, running
+from fixes.steps.base import CLOCK_SKEW, LONGEST_WINDOW, absent, done, failed, running
+from fixes.steps.jobs import judge
 
 DISKS_API = "2023-04-02"
 
@@ -23,35 +26,62 @@ class CrossRegionRestoreStep:
     """POST ``…/locations/{secondary}/backupCrossRegionRestore``."""
 
     async def look(self, call: Call, since: datetime, read: BackupReader, *, settled: bool = False) -> Seen:
-        """Only disks can be seen, and late: until they appear nobody can tell whether the restore began."""
+        """The job, where the vault lists it, or the restored disks; without either nobody can tell, however late it is."""
+        job = await _job(call, since, read)
+        if job is not None:
+            return Seen(there=True, reference={"job_id": job.id}, note=f"job {job.id}: {job.status}")
         disks = await new_disks(target_of(call), since, read)
         if disks:
             return Seen(there=True, note=f"restored: {', '.join(disks)}")
         return Seen(there=None, note=absent("a restored disk", settled=False).note)
 
     async def follow(self, call: Call, reference: Mapping[str, str], since: datetime, read: BackupReader) -> Progress:
-        """The operation's failure, or the restored disks."""
+        """The operation's failure, the job's end where the vault lists the job, else the restored disks."""
         known = dict(reference)
-        if operation_id := known.get("operation_id", ""):
-            location = call.resource.rpartition("/")[0]
-            try:
-                status = await read.resource(
-                    f"{location}/backupCrrOperationsStatus/{quote(operation_id, safe='')}", call.api_version
-                )
-            except (GatewayUnavailable, ResourceNotFound):
-                # This status has been seen to answer 500 while the restore went on.
-                status = {}
-            if status.get("status") in {"Failed", "Canceled"}:
-                error = status.get("error")
-                said = error if isinstance(error, Mapping) else {}
-                return failed(str(said.get("message") or "the restore failed"), known, str(said.get("code") or ""))
-            properties = status.get("properties")
-            if isinstance(properties, Mapping) and properties.get("jobId"):
-                known["job_id"] = str(properties["jobId"])
+        refusal = await _operation(call, known, read)
+        if refusal is not None:
+            return refusal
+        job = await _job(call, since, read)
+        if job is not None:
+            known["job_id"] = job.id
+            return judge(job, known)
         disks = await new_disks(target_of(call), since, read)
         if disks:
             return done(f"restored: {', '.join(disks)}", known)
         return running("no restored disk is there yet", known)
+
+
+async def _operation(call: Call, known: dict[str, str], read: BackupReader) -> Progress | None:
+    """The failure that the operation tells, or None; it also tells the job's id."""
+    operation_id = known.get("operation_id", "")
+    if not operation_id:
+        return None
+    location = call.resource.rpartition("/")[0]
+    path = f"{location}/backupCrrOperationsStatus/{quote(operation_id, safe='')}"
+    try:
+        status = await read.resource(path, call.api_version)
+    except (GatewayUnavailable, ResourceNotFound):
+        # This status has been seen to answer 500 while the restore went on.
+        return None
+    if status.get("status") in {"Failed", "Canceled"}:
+        error = status.get("error")
+        said = error if isinstance(error, Mapping) else {}
+        return failed(str(said.get("message") or "the restore failed"), known, str(said.get("code") or ""))
+    properties = status.get("properties")
+    if isinstance(properties, Mapping) and properties.get("jobId"):
+        known["job_id"] = str(properties["jobId"])
+    return None
+
+
+async def _job(call: Call, since: datetime, read: BackupReader) -> Job | None:
+    """The restore's job as the vault itself lists it, if it does; Azure's own list of the paired region is a POST."""
+    if call.before is None:
+        return None
+    item = await read.item(ItemId.parse(call.before.resource))
+    start = since - CLOCK_SKEW
+    jobs = await read.jobs(item.id.vault, start, start + LONGEST_WINDOW, operation="CrossRegionRestore")
+    mine = [job for job in jobs if job.is_of(item)]
+    return min(mine, key=lambda job: (job.started_at or since, job.id)) if mine else None
 
 
 def target_of(call: Call) -> str:

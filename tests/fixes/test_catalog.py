@@ -31,7 +31,9 @@ from tests.fixes.test_posture import TestSoftDelete, alerting, configured, told
 from tests.fixes.test_restores import lifting, locked, north
 from tests.fixes.test_scripts import SERVER_VM, with_server
 from tests.fixes.world import (
+    KEY_VAULT,
     OPERATOR,
+    VM_ITEM,
     ask,
     estate,
     files_item,
@@ -226,6 +228,19 @@ async def test_plans_say_everything_that_people_need() -> None:
             assert words[0] == "az"
             assert "" not in words
         assert all(problem.endswith(".") for problem in plan.problems), plan.problems
+
+
+async def test_two_fixes_of_one_thing_share_a_lock() -> None:
+    """Whatever each does to it: the locks name the thing, not what is done."""
+    locks = {plan.fix: set(plan.locks) for plan in await samples()}
+    vm = machine().id.casefold()
+    touching = {"start_vm", "reapply_vm", "reinstall_snapshot_extension", "probe_os_disk"}
+    assert touching == {name for name, held in locks.items() if vm in held}
+    assert KEY_VAULT.casefold() in locks["add_key_vault_policy"]
+    assert f"{VM_ITEM}/recoveryPoints/copied".casefold() in locks["restore_to_other_region"]
+    for plan in await samples():
+        assert plan.item_id.casefold() in plan.locks
+        assert all(not lock.endswith(("/backup", "/start", "/cancel", "/restore")) for lock in plan.locks)
 
 
 async def test_plans_are_pure() -> None:

@@ -307,7 +307,8 @@ class TestItems:
         """The item's own state tells."""
         azure, step = estate(), step_for(Kind.ITEM_CHANGE)
         azure.put(vm_item(soft_deleted=True, protection_state="ProtectionStopped"))
-        assert (await step.look(self.undelete, NOW, azure)).there is False
+        assert (await step.look(self.undelete, NOW, azure)).there is None
+        assert (await step.look(self.undelete, NOW, azure, settled=True)).there is False
         assert (await step.follow(self.undelete, {}, NOW, azure)).stage is Stage.RUNNING
         azure.put(vm_item(protection_state="ProtectionStopped", policy_id=""))
         assert (await step.look(self.undelete, NOW, azure)).there is True
@@ -327,7 +328,14 @@ class TestItems:
         """Policy and state must both be as asked."""
         azure = estate()
         azure.put(vm_item(**state))
-        assert (await step_for(Kind.ITEM_CHANGE).look(self.protect, NOW, azure)).there is there
+        assert (await step_for(Kind.ITEM_CHANGE).look(self.protect, NOW, azure, settled=True)).there is there
+
+    async def test_a_job_that_was_begun_is_the_effect(self) -> None:
+        """The item changes only when its job ends."""
+        azure = estate()
+        azure.put(vm_item(soft_deleted=True), job(operation="Undelete", started_at=NOW))
+        seen = await step_for(Kind.ITEM_CHANGE).look(self.undelete, NOW, azure)
+        assert (True, {"job_id": JOB}) == (seen.there, seen.reference)
 
     async def test_the_job_of_the_change_may_fail(self) -> None:
         """Operation, then job, then its error."""
@@ -533,6 +541,22 @@ class TestCrossRegion:
         azure.bodies[self.status] = {"status": "Failed", "error": {"code": "UserErrorX", "message": "No."}}
         progress = await step.follow(self.restore, {"operation_id": "b3A="}, NOW, azure)
         assert (Stage.FAILED, "UserErrorX", "No.") == (progress.stage, progress.code, progress.note)
+
+    async def test_the_job_decides_where_the_vault_lists_it(self) -> None:
+        """One disk of several may be there while the restore goes on."""
+        azure, step = estate(), step_for(Kind.CROSS_REGION_RESTORE)
+        restore = replace(self.restore, before=call(Kind.ACCESS_TOKEN, f"{VM_ITEM}/recoveryPoints/1/accessToken"))
+        azure.lists[self.disks] = [disk("first of two", NOW)]
+        azure.put(job("InProgress", "CrossRegionRestore", started_at=NOW))
+        assert {"job_id": JOB} == (await step.look(restore, NOW, azure)).reference
+        assert (await step.follow(restore, {}, NOW, azure)).stage is Stage.RUNNING
+        azure.put(job("Failed", "CrossRegionRestore", started_at=NOW, errors=(job_error("UserErrorX"),)))
+        progress = await step.follow(restore, {}, NOW, azure)
+        assert (Stage.FAILED, "UserErrorX") == (progress.stage, progress.code)
+        azure.put(job("Completed", "CrossRegionRestore", started_at=NOW))
+        assert (await step.follow(restore, {}, NOW, azure)).stage is Stage.DONE
+        azure.put(job("Completed", "CrossRegionRestore", started_at=NOW - 24 * HOUR))
+        assert (await step.follow(restore, {}, NOW, azure)).note == "restored: first of two"
 
     async def test_its_status_may_be_out_of_order(self) -> None:
         """A server error of the status is tolerated: the disks decide."""
