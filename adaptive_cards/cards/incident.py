@@ -47,8 +47,8 @@ def _cause(incident: Incident) -> list[Element]:
     return [Text(spans(Bold(cause.title), f" ({percent(cause.confidence)} sure).{reason}"))]
 
 
-def render(incident: Incident, *, fixes: Fixes, now: datetime, simulated: bool) -> Card:
-    """The post as it stands now."""
+def render(incident: Incident, *, fixes: Fixes, now: datetime, simulated: bool, mention: tuple[str, ...] = ()) -> Card:
+    """The post as it stands now; only a critical one calls the people in ``mention``."""
     severity: Severity = incident.severity.value
     elements: list[Element] = []
     summary = first_line(incident, now)
@@ -58,6 +58,11 @@ def render(incident: Incident, *, fixes: Fixes, now: datetime, simulated: bool) 
         elements.append(Text(Bold(incident.closed_reason or "Closed")))
     else:
         elements += _cause(incident)
+        if mention and severity == "critical":
+            people: list[Inline] = []
+            for entry in mention:
+                people += [" ", called(entry)] if people else [called(entry)]
+            elements.append(Text(spans(*people)))
     facts: list[tuple[str, Inline]] = [
         ("Vault", portal(incident.vault_name, incident.vault_id)),
     ]

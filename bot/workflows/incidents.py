@@ -109,9 +109,11 @@ class Incidents:
             SYSTEM,
             {"alert": alert.alert_id, "rule": alert.rule, "item": alert.item_id, "vault": vault.id, "code": alert.code},
         )
-        await self.show(tx, incident_id)
         if alert.item_id:
+            # Posted by the first diagnosis, some seconds later: with the evidence, and calling people once if it is critical.
             await tx.enqueue("incident", incident_id, "opened")
+        else:
+            await self.show(tx, incident_id)
         return incident_id
 
     async def _again(self, tx: Tx, row: Row, alert: Alert) -> None:
@@ -135,7 +137,8 @@ class Incidents:
             )
         )
         tx.audit("incident.again", row["id"], SYSTEM, {"alert": alert.alert_id, "code": alert.code, "failures": count})
-        await self.show(tx, row["id"])
+        if row["diagnosis"] is not None or not row["item_id"]:
+            await self.show(tx, row["id"])
         if new_kind:
             await self._announce(tx, row["id"], f"A new kind of error: {alert.code}")
         if row["item_id"]:
@@ -208,7 +211,8 @@ class Incidents:
             )
             current = await self.show(tx, incident_id)
             await self._say_diagnosis(tx, current, diagnosis, row, changes)
-            if Severity(row["severity"]).rank < severity.rank and severity is Severity.CRITICAL:
+            raised = Severity(row["severity"]).rank < severity.rank and severity is Severity.CRITICAL
+            if raised and row["diagnosis"] is not None:  # the first diagnosis is a new message itself
                 await self._announce(tx, incident_id, "The recovery point objective is breached")
 
     async def diagnose(self, item_id: ItemId, job_id: str = "") -> tuple[Diagnosis, ProtectedItem, Vault]:
@@ -265,6 +269,7 @@ class Incidents:
                 )
             )
             if tries == 1 or give_up:
+                await self.show(tx, row["id"])
                 for record in row["places"] or []:
                     place = Place(
                         platform=record["platform"], channel=record["channel"], thread_key=message_key(row["id"])
@@ -374,7 +379,13 @@ class Incidents:
             raise NotFound(f"There is no incident {incident_id}.")
         current = rows.incident(row)
         offers = self.offers(current.diagnosis) if current.diagnosis else ()
-        card = incident_card.render(current, fixes=offers, now=tx.now, simulated=self.services.simulated)
+        card = incident_card.render(
+            current,
+            fixes=offers,
+            mention=self.services.route(VaultId.parse(current.vault_id), {}).mention,
+            now=tx.now,
+            simulated=self.services.simulated,
+        )
         for record in row["places"] or []:
             await tx.say(message_key(incident_id), Place(**record), card)
         return current
