@@ -51,6 +51,8 @@ class _Run:
     on_bug: OnBug | None
     started: dict[str, Check] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
+    cut_short: bool = False
+    """Whether a check was given up because it took too long."""
 
     async def all(self, checks: Iterable[Check], late: Iterable[Check]) -> None:
         """Run ``checks``, and the ``late`` ones as soon as it is known that a restore failed."""
@@ -89,6 +91,7 @@ class _Run:
             async with asyncio.timeout(self.each_s):
                 return await check.run(self.context)
         except TimeoutError:
+            self.cut_short = True
             return _timed_out(check, self.each_s)
         except GatewayError as error:
             return blind_finding(check.id, error, permissions=check.permissions, now=self.context.clock.now())
@@ -119,7 +122,7 @@ async def diagnose(
     An item runs its own checks; the checks of a restore join in when one of its restores failed lately, when the context
     names a restore target, or always or never as ``restore`` says. A vault (no item) runs the vault's checks. ``only``
     names checks by id and runs just those. A check is given up after ``each_s`` seconds, the diagnosis after ``limit_s``:
-    then it is not ``complete`` and what had not answered is UNKNOWN. ``on_finding`` is awaited with each finding as it
+    then it is not ``complete``, and what had not answered is UNKNOWN. ``on_finding`` is awaited with each finding as it
     comes and must not raise; ``on_bug`` gets the exception of a check that failed for a reason of its own.
 
     Raises:
@@ -134,12 +137,11 @@ async def diagnose(
     began = context.clock.monotonic()
     chosen, late = _choose(context, checks, only, restore=restore)
     run = _Run(context=context, each_s=min(each_s, limit_s), on_finding=on_finding, on_bug=on_bug)
-    complete = True
     try:
         async with asyncio.timeout(limit_s):
             await run.all(chosen, late)
     except TimeoutError:
-        complete = False
+        run.cut_short = True
     for check in (*chosen, *run.started.values()):
         if check.id not in run.findings:
             run.findings[check.id] = _timed_out(check, limit_s)
@@ -152,7 +154,7 @@ async def diagnose(
         findings=findings,
         causes=rank(findings, workload=item.workload if item else None),
         seconds=round(context.clock.monotonic() - began, 3),
-        complete=complete,
+        complete=not run.cut_short,
     )
 
 

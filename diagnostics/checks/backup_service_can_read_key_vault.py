@@ -100,11 +100,11 @@ def needed(vm: VirtualMachine | None, points: Sequence[RecoveryPoint]) -> tuple[
 
 
 async def _look(context: Context, need: Need) -> Look:
-    vault, principal = await both(_vault(context, need.vault_id), _principal(context))
+    vault, (principal, unknown) = await both(_vault(context, need.vault_id), _principal(context))
     if vault is None:
         return Look(need=need, vault=None)
-    if isinstance(principal, GatewayError):
-        return Look(need=need, vault=vault, error=principal)
+    if unknown is not None:
+        return Look(need=need, vault=vault, error=unknown)
     if not vault.rbac:
         return Look(need=need, vault=vault, principal=principal)
     try:
@@ -127,11 +127,11 @@ async def _vault(context: Context, vault_id: str) -> KeyVault | None:
         return None
 
 
-async def _principal(context: Context) -> str | GatewayError:
+async def _principal(context: Context) -> tuple[str, GatewayError | None]:
     try:
-        return await context.read.backup_service_principal()
+        return await context.read.backup_service_principal(), None
     except GatewayError as error:
-        return error
+        return "", error
 
 
 def lacking(look: Look) -> tuple[str, ...]:

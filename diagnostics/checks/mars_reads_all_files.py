@@ -14,7 +14,8 @@ say = Verdicts(__name__)
 _IN_USE = re.compile(
     r"used by another process|being used by another|file (?:is )?in use|sharing violation|0x80070020", re.IGNORECASE
 )
-_PATH = re.compile(r"[A-Za-z]:\\[^\"'<>|\r\n]{1,200}")
+# Names may hold blanks, so a path is taken up to its first extension.
+_PATH = re.compile(r"[A-Za-z]:\\[^\"'<>|\r\n]{1,200}?\.\w{1,8}(?=[\s\"'.,;)]|$)")
 _LONGEST = 20_000
 _SHOWN = 300
 
@@ -46,12 +47,12 @@ def judge(item: ProtectedItem, newest: Job | None) -> Finding:
     hit = next((text for text in texts if _IN_USE.search(text[:_LONGEST])), "")
     if hit:
         path = _PATH.search(hit[:_LONGEST])
-        which = f" ({path[0].rstrip('. ')})" if path else ""
+        which = f" ({path[0]})" if path else ""
         return say.bad(
             f"A file{which} was held by another process, so the agent could not read it: {hit[:_SHOWN]}",
             evidence={
                 "message": hit[:_SHOWN],
-                "path": path[0].rstrip(". ") if path else None,
+                "path": path[0] if path else None,
                 "job": newest.id if newest else None,
                 "log": "LastBackupFailedFiles*.txt under the agent's Temp folder lists every file",
             },

@@ -1,0 +1,163 @@
+"""The restore target: size, quota, staging account."""
+
+from dataclasses import replace
+
+import pytest
+
+from diagnostics.checks.restore_target_is_available import (
+    judge_account,
+    judge_quota,
+    judge_size,
+    restore_target_is_available,
+)
+from diagnostics.registry import RestoreTarget
+from diagnostics.restores import Restore
+from domain.errors import PermissionDenied
+from domain.finding import Blind, Outcome
+from tests.diagnostics.world import SUBSCRIPTION, a_context, a_job, an_azure, an_error
+from tests.fakes.azure import FakeAzure
+
+COMPUTE = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute"
+ACCOUNTS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Storage/storageAccounts"
+SIZE = "Standard_D4s_v5"
+Body = dict[str, object]
+
+
+def a_sku(*restrictions: Body, name: str = SIZE) -> Body:
+    return {
+        "resourceType": "virtualMachines",
+        "name": name,
+        "family": "standardDSv5Family",
+        "capabilities": [{"name": "vCPUs", "value": "4"}],
+        "restrictions": list(restrictions),
+    }
+
+
+def a_usage(name: str, used: int, limit: int) -> Body:
+    return {"name": {"value": name}, "currentValue": used, "limit": limit}
+
+
+def an_account(**changes: object) -> Body:
+    body: Body = {
+        "name": "ststage",
+        "id": f"{ACCOUNTS}/ststage",
+        "location": "West Europe",
+        "kind": "StorageV2",
+        "sku": {"name": "Standard_LRS"},
+        "properties": {"statusOfPrimary": "available", "networkAcls": {"defaultAction": "Allow", "bypass": "None"}},
+    }
+    return {**body, **changes}
+
+
+def a_restore(**changes: object) -> Restore:
+    base = {"region": "westeurope", "vault_region": "westeurope", "subscription": SUBSCRIPTION, "account": "ststage"}
+    return Restore(**{**base, **changes})  # type: ignore[arg-type]
+
+
+LOCATION: Body = {"type": "Location", "reasonCode": "NotAvailableForSubscription"}
+ZONE: Body = {"type": "Zone", "reasonCode": "QuotaId", "restrictionInfo": {"zones": ["2", "3"]}}
+
+
+@pytest.mark.parametrize(
+    ("skus", "fault", "fine"),
+    [
+        ([a_sku()], "", "is offered"),
+        ([a_sku(name=SIZE.upper())], "", "is offered"),
+        ([a_sku(LOCATION)], "NotAvailableForSubscription", ""),
+        ([a_sku(ZONE)], "", "but not in zone 2, 3"),
+        ([a_sku(name="Standard_M64ms")], "not offered in westeurope at all", ""),
+        ([{"resourceType": "disks", "name": SIZE}], "not offered in westeurope at all", ""),
+        ([], "not offered in westeurope at all", ""),
+    ],
+)
+def test_sizes(skus: list[Body], fault: str, fine: str) -> None:
+    """A size is offered, restricted in some zones, restricted altogether, or unknown."""
+    part, _, _ = judge_size(SIZE, "westeurope", skus)
+    assert (fault in part.fault) if fault else part.fault == ""
+    assert fine in part.fine
+
+
+@pytest.mark.parametrize(
+    ("usages", "fault"),
+    [
+        ([a_usage("standardDSv5Family", 40, 100), a_usage("cores", 40, 100)], ""),
+        ([a_usage("standardDSv5Family", 96, 100)], ""),
+        ([a_usage("standardDSv5Family", 97, 100)], "3 of 100 cores left"),
+        ([a_usage("standardDSv5Family", 0, 100), a_usage("cores", 100, 100)], "The quota cores has 0 of 100"),
+        ([a_usage("standardESv5Family", 100, 100)], ""),
+        ([{"name": "odd"}], ""),
+    ],
+)
+def test_quotas(usages: list[Body], fault: str) -> None:
+    """The family's quota and the region's both need room for the VM's cores."""
+    part = judge_quota("standardDSv5Family", 4, usages)
+    assert (fault in part.fault) if fault else part.fault == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (an_account(), ""),
+        (an_account(location="uksouth"), "it is in uksouth, and the restore goes to westeurope"),
+        (an_account(kind="BlockBlobStorage"), "its kind is BlockBlobStorage"),
+        (an_account(sku={"name": "Premium_LRS"}), "staging needs a standard account"),
+        (an_account(properties={"statusOfPrimary": "unavailable"}), "its primary location is unavailable"),
+        (an_account(properties={"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}), "shuts Azure Backup out"),
+        (an_account(properties={"networkAcls": {"defaultAction": "Deny", "bypass": "Logging, AzureServices"}}), ""),
+        (None, "There is no storage account ststage"),
+    ],
+)
+def test_accounts(body: Body | None, fault: str) -> None:
+    """Region, kind, tier, availability and firewall of the staging account."""
+    part = judge_account(a_restore(), body)
+    assert (fault in part.fault) if fault else part.fault == ""
+
+
+def ready(azure: FakeAzure) -> None:
+    azure.lists[f"{COMPUTE}/skus".casefold()] = [a_sku()]
+    azure.lists[f"{COMPUTE}/locations/westeurope/usages".casefold()] = [a_usage("standardDSv5Family", 0, 100)]
+    azure.lists[ACCOUNTS.casefold()] = [an_account()]
+
+
+async def test_without_a_restore_nothing_is_read() -> None:
+    """Nobody restores: no question, no read of sizes."""
+    azure = an_azure()
+    assert (await restore_target_is_available(a_context(azure))).outcome is Outcome.NOT_APPLICABLE
+    assert azure.count("resources") == 0
+
+
+async def test_what_a_person_asks_for_is_judged() -> None:
+    """The size and account that check-restore names; capacity is said to be unknowable."""
+    azure = an_azure()
+    ready(azure)
+    target = RestoreTarget(vm_size=SIZE, storage_account="ststage")
+    context = a_context(azure, target=target)
+    finding = await restore_target_is_available(replace(context, restoring=True))
+    assert finding.outcome is Outcome.PASS
+    assert "no API tells in advance" in finding.summary
+
+
+async def test_a_failed_restore_of_disks_needs_no_size() -> None:
+    """Disks alone need no VM size: only the account of the failed job is judged."""
+    azure = an_azure()
+    ready(azure)
+    azure.lists[ACCOUNTS.casefold()] = [an_account(location="uksouth")]
+    details = {"Job Type": "Recover disks", "Target Storage Account Name": "ststage"}
+    azure.put(a_job(operation="Restore", errors=(an_error("X"),), details=details))
+    finding = await restore_target_is_available(a_context(azure))
+    assert finding.facts == {"storage": "unsuitable"}
+    assert finding.suggests == ("restore_disks",)
+
+
+async def test_a_fault_is_told_even_if_another_part_is_unreadable() -> None:
+    """A restricted size is a fault although the quota may not be read; without a fault it is unknown."""
+    azure = an_azure()
+    ready(azure)
+    azure.put(a_job(operation="Restore", errors=(an_error("UserErrorSkuNotAvailable"),)))
+    azure.fail("resources", PermissionDenied("no", action="Microsoft.Compute/locations/usages/read"), of="usages")
+    finding = await restore_target_is_available(a_context(azure))
+    assert finding.blind is Blind.DENIED
+    azure.lists[f"{COMPUTE}/skus".casefold()] = [a_sku(LOCATION)]
+    finding = await restore_target_is_available(a_context(azure))
+    assert finding.facts == {"size": "unavailable"}
+    assert finding.suggests == ("restore_to_other_region", "restore_disks")
