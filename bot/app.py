@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 import sqlalchemy as sa
@@ -28,9 +28,6 @@ from bot.store import tables as t
 from bot.store.chain import Signer
 from bot.store.store import Store, Wake
 from bot.transports import slack, webhooks
-from bot.transports.teams import build_teams
-from bot.transports.teams_people import TeamsDirectory
-from bot.transports.teams_store import StoreReferences, card_at
 from bot.transports.teams_views import named_people
 from bot.workflows import rows
 from bot.workflows.approvals import Approvals
@@ -56,10 +53,21 @@ from handlers import router as handler_router
 from handlers import services as handler_services
 from handlers.requests import Request
 
+if TYPE_CHECKING:
+    from bot.transports.teams import Teams
+
 KEEP_WORK = timedelta(days=7)
 KEEP_GROUPS_S = 60.0
 PRUNE_EVERY_S = 3600.0
 METRICS_EVERY_S = 15.0
+
+
+class OnePlatform(Protocol):
+    """A platform's own directory."""
+
+    async def actor(self, platform: str, user_id: str) -> Actor:
+        """The person."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -70,7 +78,7 @@ class People:
     """
 
     on_slack: slack.SlackDirectory | None = None
-    on_teams: TeamsDirectory | None = None
+    on_teams: OnePlatform | None = None
     groups: Callable[[str], Awaitable[frozenset[str] | None]] | None = None
     listed: Mapping[str, Person] = field(default_factory=dict)
 
@@ -143,16 +151,20 @@ class Views:
     """What Teams asks of a request: who sees its buttons, and how it looks to one person."""
 
     store: Store
+    join: Callable[[Actor], Actor]
     approvals: Approvals | None = None
 
     async def approvers(self, card: Card) -> tuple[str, ...]:
         """The Entra ids of those who may decide, when the rule names nobody else."""
         row = await self.store.get(t.approvals, card.key)
-        return named_people(*rows.approval(row).rule.approvers) if row else ()
+        if row is None:
+            return ()
+        rule = rows.approval(row).rule
+        return named_people(*rule.approvers, *rule.break_glass)
 
     async def view_for(self, approval_id: str, actor: Actor) -> Card | None:
         """The card with its buttons for whoever may decide now; None for anybody else."""
-        return await self.approvals.view_for(approval_id, actor) if self.approvals else None
+        return await self.approvals.view_for(approval_id, self.join(actor)) if self.approvals else None
 
 
 @dataclass(frozen=True)
@@ -290,20 +302,9 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         return await inbox_put[0](kind, payload, dedupe)
 
     groups = EntraGroups(cloud.reader, log)
-    views = Views(store=store)
+    views = Views(store=store, join=people.join)
     people.groups = groups.members
-    on_teams = build_teams(
-        settings,
-        http,
-        StoreReferences(store=store),
-        put,
-        commands=frozenset(router.commands),
-        forms=frozenset(router.submit),
-        view_for=views.view_for,
-        card_at=lambda conversation, message: card_at(store, conversation, message),
-        approvers=views.approvers,
-        groups=groups.members,
-    )
+    on_teams = _teams(settings, http, store, put, router, views, groups) if settings.teams_on else None
     if on_teams is not None:
         stack.push_async_callback(on_teams.close)
         people.on_teams = on_teams.directory
@@ -440,6 +441,33 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         web=server.build(routes, health, metrics.registry),
         loops=loops,
         log=log,
+    )
+
+
+def _teams(
+    settings: Settings,
+    http: aiohttp.ClientSession,
+    store: Store,
+    put: Callable[[str, Mapping[str, Any], str | None], Awaitable[bool]],
+    router: handler_router.Router,
+    views: Views,
+    groups: EntraGroups,
+) -> "Teams | None":
+    # Imported here: the Bot Framework SDK costs a second that a bot on Slack alone need not spend.
+    from bot.transports.teams import build_teams  # noqa: PLC0415
+    from bot.transports.teams_store import StoreReferences, card_at  # noqa: PLC0415
+
+    return build_teams(
+        settings,
+        http,
+        StoreReferences(store=store),
+        put,
+        commands=frozenset(router.commands),
+        forms=frozenset(router.submit),
+        view_for=views.view_for,
+        card_at=lambda conversation, message: card_at(store, conversation, message),
+        approvers=views.approvers,
+        groups=groups.members,
     )
 
 

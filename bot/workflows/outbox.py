@@ -21,7 +21,8 @@ from bot.store.store import Row, Store
 AT_ONCE = 100
 CLAIM = timedelta(seconds=30)
 TRIES_AT_MOST = 12
-BETWEEN_UPDATES_S = 1.0
+BETWEEN_UPDATES_S = {"slack": 1.0, "teams": 2.0}
+"""One message is updated at most this often; Teams counts an update as a send."""
 THREAD_PATIENCE = timedelta(minutes=2)
 
 Ref = Mapping[str, str]
@@ -115,12 +116,18 @@ class Outbox:
         """Messages of one channel go one after the other, in the order in which they were written."""
         left = False
         for row in rows:
-            left |= not await self._one(row)
+            try:
+                left |= not await self._one(row)
+            except (sa.exc.SQLAlchemyError, OSError) as error:
+                # Within a task group it would end the whole loop; the row is still due and comes up again.
+                self.log.warning("outbox_row_failed", key=row["key"], error=str(error))
+                left = True
         return left
 
     async def _one(self, row: Row) -> bool:
         identity = (row["key"], row["platform"], row["channel"])
-        if time.monotonic() - self._sent_at.get(identity, -BETWEEN_UPDATES_S) < BETWEEN_UPDATES_S:
+        pause = BETWEEN_UPDATES_S.get(row["platform"], 1.0)
+        if time.monotonic() - self._sent_at.get(identity, float("-inf")) < pause:
             return False  # the latest state is sent when the pause is over
         thread = await self._thread(row)
         if thread is not None and not thread:
