@@ -6,7 +6,7 @@ item · 3 could not look · 70 a bug.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -214,10 +214,10 @@ def plan(
 ) -> None:
     """Exactly what a fix would send. Changes nothing."""
     from adaptive_cards.cards import plan as plan_card
-    from diagnostics.locate import find_item, nearest
+    from diagnostics.locate import find_item, find_vault, nearest
     from domain.records import plan_contract
     from fixes import registry as fixes_registry
-    from fixes.registry import PlanRequest
+    from fixes.registry import PlanRequest, whole_vault
     from handlers.fixing import parameters
 
     pairs: dict[str, str] = {}
@@ -233,7 +233,11 @@ def plan(
 
     async def work(world: World) -> tuple[Mapping[str, Any], Any]:
         read = world.read()
-        in_vault, found = await find_item(read, item, vault)
+        if item == "-":
+            in_vault = await find_vault(read, vault)
+            found = whole_vault(in_vault)
+        else:
+            in_vault, found = await find_item(read, item, vault)
         request = PlanRequest(
             vault=in_vault, item=found, parameters=parameters(pairs, world.clock.now()), settings=world.fix_settings
         )
@@ -328,10 +332,13 @@ def fixes(*, as_json: AsJson = False) -> None:
     emit(record, catalogue.render("Fixes", rows), as_json=as_json)
 
 
-def main() -> None:
-    """Run a command; every error becomes a sentence and an exit code (typer itself ends usage errors with 2)."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command (default: the process's own arguments); every error becomes a sentence and an exit code.
+
+    Typer itself ends usage errors with 2.
+    """
     try:
-        app()
+        app(args=arguments)
     except SettingsError as error:
         fail(str(error), USAGE)
     except Ambiguous as error:

@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
-from domain.arm import ItemId
+from domain.arm import ItemId, VaultId
 from domain.backup import ProtectedItem, Vault, Workload
 from domain.fix import FixPlan, Proof, Risk, RunFacts
 from domain.ports import BackupReader
@@ -86,6 +86,18 @@ class PlanRequest:
 def whole_vault(vault: Vault) -> ProtectedItem:
     """What stands for the vault itself (ITEM ``-``) where a request needs an item: fixes of a vault's settings."""
     return ProtectedItem(id=ItemId(vault.id, "-", "-", "-"), name=vault.id.name, workload=Workload.OTHER)
+
+
+def target(arm_id: str) -> ItemId:
+    """The protected item that a plan names, or what stands for the vault where it names a vault.
+
+    Raises:
+        ValueError: it is the id of neither.
+    """
+    try:
+        return ItemId.parse(arm_id)
+    except ValueError:
+        return ItemId(VaultId.parse(arm_id), "-", "-", "-")
 
 
 def is_whole_vault(item: ProtectedItem) -> bool:

@@ -20,7 +20,6 @@ from bot.workflows.incidents import Incidents
 from bot.workflows.services import Services
 from domain.actor import SYSTEM
 from domain.approval import State, StepState
-from domain.arm import ItemId
 from domain.errors import (
     BadRequest,
     Conflict,
@@ -32,6 +31,7 @@ from domain.errors import (
 )
 from domain.fix import Call, FixPlan, Kind, Progress, RunFacts, Seen, Stage, difference
 from domain.records import dump_call, dump_plan, load_plan
+from fixes.registry import target
 from fixes.steps import LIST_LAG, send, step_for
 
 LOOK_AGAIN = timedelta(seconds=5)
@@ -93,7 +93,7 @@ class Execution:
             return
         approved = load_plan(row["plan"])
         try:
-            plan = await self.approvals.plan(approved.fix, ItemId.parse(approved.item_id), approved.parameters)
+            plan = await self.approvals.plan(approved.fix, target(approved.item_id), approved.parameters)
         except RequestError as error:
             await self._cannot_start(row, f"It can no longer be done: {error}")
             return

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from diagnostics.locate import find_item, nearest
+from diagnostics.locate import find_item, find_vault, nearest
 from domain.errors import NotFound, RequestError
+from fixes.registry import whole_vault
 from handlers.fixing import ask
 from handlers.grammar import Words
 from handlers.requests import Answer, Command
@@ -26,7 +27,13 @@ async def run(command: Command, words: Words, services: Services) -> AsyncIterat
     if fix_id not in services.fixes:
         close = nearest(fix_id, services.fixes)
         raise NotFound(f"There is no fix {fix_id}.", nearest=close)
-    _, found = await find_item(services.read(), item, vault)
+    read = services.read()
+    if item == "-":
+        if not vault:
+            raise RequestError(f"- is the vault itself, so name the vault: /backup fix {fix_id} <vault> -.")
+        found = whole_vault(await find_vault(read, vault))
+    else:
+        _, found = await find_item(read, item, vault)
     incident = await services.incidents.live_for(found.id.id)
     said = await ask(
         services,
