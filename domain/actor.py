@@ -68,6 +68,15 @@ class Actor:
             and self.email.casefold() == other.email.casefold()
         )
 
+    def is_comparable(self, other: "Actor") -> bool:
+        """Whether :meth:`is_same_human` can be told at all: on one platform, or with something that both are known by."""
+        return bool(
+            self.platform == other.platform
+            or (self.person and other.person)
+            or (self.entra_id and other.entra_id)
+            or (self.email_confirmed and self.email and other.email_confirmed and other.email)
+        )
+
     def record(self) -> dict[str, str]:
         """What the audit keeps of a person."""
         return {

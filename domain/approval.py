@@ -93,6 +93,8 @@ class Approval:
     ended_at: datetime | None = None
     note: str = ""
     """Why it ended as it did, as a sentence."""
+    revision: int = 0
+    """Counts its plans: an edit and a plan that changed after the approval each make a new one."""
     changed: tuple[str, ...] = ()
     """How the plan differs from one that was approved before."""
     told: tuple[tuple[str, str], ...] = ()

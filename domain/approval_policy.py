@@ -118,6 +118,13 @@ def named_by(entries: Sequence[str], actor: Actor, standing: Standing) -> tuple[
     return "", tuple(unreadable)
 
 
+_ONE_PERSON = frozenset({"email", "slack", "teams"})
+
+
+def _by_account(entries: Sequence[str]) -> tuple[str, ...]:
+    return tuple(entry for entry in entries if entry.partition(":")[0] in {"slack", "teams"})
+
+
 def _no(reason: str) -> Decision:
     return Decision(allowed=False, reason=reason)
 
@@ -154,8 +161,10 @@ def may_approve(
         return _no(actor.why_not)
     if rule is None:
         return _no("no approval rule covers this fix here, so nobody may approve it")
-    entry, unreadable = named_by(rule.approvers, actor, standing)
-    if entry and not actor.known and entry not in {f"slack:{actor.id}", f"teams:{actor.entra_id}"}:
+    # Whoever could not be looked up counts only as the account that the platform itself vouches for.
+    entries = rule.approvers if actor.known else _by_account(rule.approvers)
+    entry, unreadable = named_by(entries, actor, standing)
+    if not entry and not actor.known:
         return _no(f"{actor.why_not}; only an approver named by account id may decide without that")
     if not entry:
         why = f"you are not among the approvers{_unknown(unreadable)}"
@@ -167,6 +176,12 @@ def may_approve(
     own = any(actor.is_same_human(other) for other in requesters)
     if own and not rule.self_approval:
         return _no("you asked for it yourself; somebody else must approve (four eyes)")
+    others = already if rule.self_approval else (*requesters, *already)
+    if not all(actor.is_comparable(other) for other in others):
+        return _no(
+            "whether you are one of those who asked or approved before cannot be told across Slack and Teams: decide where "
+            "it was asked, or let [people] in backupbot.toml name your accounts"
+        )
     reason = f"you may approve: the rule names {entry}"
     return Decision(
         allowed=True,
@@ -188,10 +203,34 @@ def may_break_glass(rule: Rule | None, actor: Actor, standing: Standing) -> Deci
     return Decision(allowed=True, reason=f"emergency approval: the rule names {entry}", by=entry)
 
 
-def satisfiable(rule: Rule | None) -> Decision:
-    """Whether anybody at all could approve; a request that nobody can approve is refused at once."""
+def satisfiable(rule: Rule | None, requesters: Sequence[Actor] = ()) -> Decision:
+    """Whether enough people could approve what ``requesters`` ask; a request that nobody can approve is refused at once.
+
+    Groups, ``azure-rbac`` and ``*`` may always hold somebody else; entries that name one person count as one person.
+    """
     if rule is None:
         return _no("no approval rule covers this fix here: add one under [[approvals.rule]] in backupbot.toml")
     if not rule.approvers:
         return _no(f"the rule that covers this fix{f' ({rule.name})' if rule.name else ''} names no approvers")
+    if any(entry.partition(":")[0] not in _ONE_PERSON for entry in rule.approvers):
+        return Decision(allowed=True, reason="")
+    others = [
+        entry
+        for entry in dict.fromkeys(one.casefold() for one in rule.approvers)
+        if rule.self_approval or not any(_names(entry, one) for one in requesters)
+    ]
+    if len(others) < rule.required:
+        return _no(
+            f"the rule{f' ({rule.name})' if rule.name else ''} needs {rule.required} of its approvers besides who asks, and "
+            f"names {len(others)}"
+        )
     return Decision(allowed=True, reason="")
+
+
+def _names(folded: str, actor: Actor) -> bool:
+    """Whether an entry in lower case names this very person."""
+    return folded in {
+        f"{actor.platform}:{actor.id}".casefold(),
+        f"teams:{actor.entra_id}".casefold(),
+        f"email:{actor.email}".casefold() if actor.email_confirmed else "",
+    }

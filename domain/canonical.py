@@ -13,7 +13,12 @@ Json: TypeAlias = bool | int | str | Sequence["Json"] | Mapping[str, "Json"] | N
 
 
 def canonical(value: Json) -> bytes:
-    """``value`` as the one byte string that RFC 8785 gives it. Raises TypeError for anything else than :data:`Json`."""
+    """``value`` as the one byte string that RFC 8785 gives it.
+
+    Raises:
+        TypeError: it is something else than :data:`Json`.
+        UnicodeEncodeError: a text holds half a character.
+    """
     return _text(value).encode()
 
 
@@ -27,8 +32,8 @@ def _text(value: Json) -> str:
         case None | bool() | str():
             return json.dumps(value, ensure_ascii=False)
         case int():
-            if abs(value) > 2**53:
-                raise TypeError("a whole number beyond 2^53 has no canonical form: store it as text")
+            if abs(value) >= 2**53:
+                raise TypeError("a whole number of 2^53 or more has no canonical form: store it as text")
             return str(value)
         case Mapping():
             if not all(isinstance(name, str) for name in value):
@@ -36,6 +41,6 @@ def _text(value: Json) -> str:
             # RFC 8785 orders members by UTF-16 code units.
             names = sorted(value, key=lambda name: name.encode("utf-16-be"))
             return "{" + ",".join(f"{_text(name)}:{_text(value[name])}" for name in names) + "}"
-        case Sequence():
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return "[" + ",".join(_text(item) for item in value) + "]"
     raise TypeError(f"{type(value).__name__} has no canonical form here")

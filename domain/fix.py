@@ -1,10 +1,11 @@
 """Fix plans: the exact calls a fix will make, shown before anybody approves and compared before anything runs."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeGuard
 
 from domain.arm import key
 from domain.canonical import Json, canonical, digest
@@ -170,11 +171,16 @@ def _compare(path: str, old: Json, new: Json, lines: list[str]) -> None:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in dict.fromkeys([*old, *new]):
             _compare(f"{path}.{name}" if path else name, old.get(name), new.get(name), lines)
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+    elif _is_list(old) and _is_list(new) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             _compare(f"{path}[{index + 1}]", one, other, lines)
-    elif old != new:
+    elif canonical(old) != canonical(new):
         lines.append(f"{path}: {_short(old)} → {_short(new)}")
+
+
+def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:
+    """A stored plan holds lists where a fresh one may hold tuples."""
+    return isinstance(value, list | tuple)
 
 
 def _short(value: Json) -> str:

@@ -123,6 +123,7 @@ incidents = sa.Table(
     sa.Index("ix_incidents_due", "due_at"),
 )
 
+LIVE = sa.text("state IN ('requested', 'approved', 'executing')")
 approvals = sa.Table(
     "approvals",
     metadata,
@@ -156,6 +157,8 @@ approvals = sa.Table(
     _number("tries"),
     _number("revision"),
     _text("note"),
+    _text("subject_key"),
+    sa.Index("one_live_request_per_fix_and_item", "subject_key", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
     sa.Index("ix_approvals_due", "due_at"),
     sa.Index("ix_approvals_state", "state"),
 )

@@ -26,19 +26,20 @@ from domain.approval_policy import (
     may_request,
     satisfiable,
 )
-from domain.arm import ItemId, VaultId
+from domain.arm import ItemId, VaultId, key
 from domain.backup import Permission
 from domain.durations import format_duration
 from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
 from domain.fix import FixPlan, difference
 from domain.rbac import allows
 from domain.records import dump_plan, load_plan
-from fixes.registry import PlanRequest
+from fixes.registry import PlanRequest, target, whole_vault
 from handlers.requests import Where
 
 LEASE = timedelta(seconds=60)
 """How long after a piece of work was handed out its row is looked at again."""
 
+CHANGED = "It was changed while you were looking, so your click changed nothing: please look again."
 DECISIONS = ("approve", "reject", "withdraw", "break_glass")
 
 
@@ -65,8 +66,11 @@ class Approvals:
         fix = self.services.fixes.get(fix_id)
         if fix is None:
             raise NotFound(f"There is no fix {fix_id}.", nearest=sorted(self.services.fixes))
+        if fix.spec.off_by_default and fix_id not in self.services.fix_settings.enabled:
+            raise RequestError(f"{fix.spec.title} is off in this installation.")
         read = self.services.read()
-        vault, item = await read.vault(item_id.vault), await read.item(item_id)
+        vault = await read.vault(item_id.vault)
+        item = whole_vault(vault) if item_id.name == "-" else await read.item(item_id)
         request = PlanRequest(vault=vault, item=item, parameters=dict(parameters), settings=self.services.fix_settings)
         return await fix.plan(request, read)
 
@@ -160,9 +164,7 @@ class Approvals:
         asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, plan))
         if not asked.allowed:
             raise NotAllowed(f"You may not ask for {plan.title}: {asked.reason}.")
-        decidable = satisfiable(rule)
-        if rule is None or not decidable.allowed:
-            raise NotAllowed(f"Nobody could approve {plan.title}: {decidable.reason}.")
+        rule = self._decidable(plan, rule, (actor,))
         if plan.problems:
             raise RequestError(f"{plan.title} cannot run now: {'; '.join(plan.problems)}.")
         if not plan.calls:
@@ -178,6 +180,14 @@ class Approvals:
         if missing:
             raise RequestError(f"{plan.title} would fail: {'; '.join(missing)}.")
         return await self._store_request(plan, rule, actor, place, incident_id, reason)
+
+    @staticmethod
+    def _decidable(plan: FixPlan, rule: Rule | None, requesters: Sequence[Actor]) -> Rule:
+        """The rule, when somebody could decide under it."""
+        decidable = satisfiable(rule, requesters)
+        if rule is None or not decidable.allowed:
+            raise NotAllowed(f"Nobody could approve {plan.title}: {decidable.reason}.")
+        return rule
 
     async def ask(
         self,
@@ -219,31 +229,36 @@ class Approvals:
         if not asked.allowed:
             raise NotAllowed(f"You may not change the request: {asked.reason}.")
         merged = {**before.plan.parameters, **parameters}
-        plan = await self.plan(before.plan.fix, ItemId.parse(before.plan.item_id), merged)
+        plan = await self.plan(before.plan.fix, target(before.plan.item_id), merged)
         if plan.problems or not plan.calls:
             raise RequestError(
                 f"With that, it cannot run: {'; '.join(plan.problems) or 'there would be nothing to do'}."
             )
-        client_id = self.services.operator_client_id
         editors = [*before.editors]
         if not any(actor.is_same_human(one) for one in before.requesters):
             editors.append(actor)
+        rule = await self._editable(plan, actor, (before.requester, *editors))
+        client_id = self.services.operator_client_id
         async with self.services.store.begin() as tx:
-            moved = await tx.move(
+            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
+            if row is None or row["state"] != State.REQUESTED or row["revision"] != before.revision:
+                raise AlreadyDecided("It was decided or changed while you were editing; nothing was changed.")
+            await tx.move(
                 t.approvals,
                 approval_id,
                 State.REQUESTED,
                 plan=dump_plan(plan),
+                risk=plan.risk.value,
                 fingerprint=plan.fingerprint(client_id),
+                operator_client_id=client_id,
+                rule=rows.dump_rule(rule),
                 editors=[one.record() for one in editors],
                 reason=reason or before.reason,
                 votes=[],
                 decision=None,
                 decided_at=None,
-                revision=t.approvals.c.revision + 1,
+                revision=before.revision + 1,
             )
-            if not moved:
-                raise AlreadyDecided("It was decided while you were editing; nothing was changed.")
             tx.audit(
                 "approval.edited",
                 approval_id,
@@ -256,6 +271,18 @@ class Approvals:
                 },
             )
             return await self.show(tx, approval_id)
+
+    async def _editable(self, plan: FixPlan, actor: Actor, requesters: Sequence[Actor]) -> Rule:
+        """The rule of an edited plan, which may be another one than before: its editor must be named there too."""
+        rule = self.rule_for(plan)
+        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, plan))
+        if not asked.allowed:
+            raise NotAllowed(f"You may not change the request: {asked.reason}.")
+        decidable = self._decidable(plan, rule, requesters)
+        missing = await self.preflight(plan)
+        if missing:
+            raise RequestError(f"With that, it would fail: {'; '.join(missing)}.")
+        return decidable
 
     async def get(self, approval_id: str) -> Approval:
         """One request.
@@ -284,20 +311,13 @@ class Approvals:
         told = [{"entry": entry, "account": await services.directory.account(entry)} for entry in rule.told]
         places = self._places(plan, place, incident_id)
         async with services.store.begin() as tx:
-            same = await tx.one(
-                sa.select(t.approvals.c.id).where(
-                    t.approvals.c.state.in_(LIVE), t.approvals.c.fix == plan.fix, t.approvals.c.item_id == plan.item_id
-                )
-            )
-            if same is not None:
-                raise RequestError(
-                    f"{plan.title} for {plan.item_name} has been asked for already: see {same['id']} (/backup approvals)."
-                )
             expires = tx.now + services.expires
             remind = tx.now + services.remind
-            await tx.insert(
+            subject_key = f"{plan.fix}|{key(plan.item_id)}"
+            stored = await tx.insert_new(
                 t.approvals,
                 id=approval_id,
+                subject_key=subject_key,
                 state=State.REQUESTED,
                 incident_id=incident_id or None,
                 fix=plan.fix,
@@ -321,6 +341,16 @@ class Approvals:
                 remind_at=remind,
                 due_at=min(expires, remind),
             )
+            if not stored:
+                same = await tx.one(
+                    sa.select(t.approvals.c.id).where(
+                        t.approvals.c.state.in_(LIVE), t.approvals.c.subject_key == subject_key
+                    )
+                )
+                raise RequestError(
+                    f"{plan.title} for {plan.item_name} has been asked for already"
+                    + (f": see {same['id']} (/backup approvals)." if same else "; it has just ended, ask again.")
+                )
             await tx.insert(t.approval_targets, approval_id=approval_id, target=plan.item_id)
             tx.audit(
                 "approval.requested",
@@ -349,21 +379,28 @@ class Approvals:
 
     # -- deciding ------------------------------------------------------------------------------------------------
 
-    async def decide(self, approval_id: str, decision: str, actor: Actor, *, reason: str = "") -> Approval:
+    async def decide(
+        self, approval_id: str, decision: str, actor: Actor, *, reason: str = "", shown: str = ""
+    ) -> Approval:
         """Approve, reject, withdraw or break glass.
 
+        ``shown`` is the beginning of the fingerprint of the plan that the person saw; a plan that has been edited since is
+        not decided by that click.
+
         Raises:
+            ValueError: there is no such decision.
             NotFound: no such request.
             AlreadyDecided: somebody was first; the text says who.
             NotAllowed: this person may not; the text says why. The refusal is in the audit.
         """
+        if decision not in DECISIONS:
+            raise ValueError(f"there is no decision {decision}")
         services = self.services
-        row = await services.store.get(t.approvals, approval_id)
-        if row is None:
-            raise NotFound(f"There is no request {approval_id}.")
-        before = rows.approval(row)
+        before = await self.get(approval_id)
         if before.state is not State.REQUESTED:
             raise AlreadyDecided(_who_decided(before))
+        if not before.fingerprint.startswith(shown):
+            raise AlreadyDecided(CHANGED)
         verdict = await self._may(decision, before, actor)
         if not verdict.allowed:
             async with services.store.begin() as tx:
@@ -372,17 +409,17 @@ class Approvals:
         if decision == "break_glass" and not reason.strip():
             raise RequestError("An emergency approval needs a reason.")
         async with services.store.begin() as tx:
-            done = await self._decide_in(tx, approval_id, decision, actor, verdict, reason)
+            done = await self._decide_in(tx, before, decision, actor, verdict, reason)
         if done is None:
-            row = await services.store.get(t.approvals, approval_id)
-            raise AlreadyDecided(_who_decided(rows.approval(row)) if row else "It is gone.")
+            current = await self.get(approval_id)
+            raise AlreadyDecided(CHANGED if current.state is State.REQUESTED else _who_decided(current))
         return done
 
     async def _may(self, decision: str, before: Approval, actor: Actor) -> Decision:
         plan, rule = before.plan, self.rule_for(before.plan)
         if decision == "withdraw":
             own = any(actor.is_same_human(one) for one in before.requesters)
-            return Decision(allowed=own, reason="only who asked for it may withdraw it")
+            return Decision(allowed=own, reason="you asked for it" if own else "only who asked for it may withdraw it")
         if rule is None:
             return Decision(allowed=False, reason="no approval rule covers this fix any more, so nobody may decide")
         if decision == "break_glass":
@@ -396,19 +433,30 @@ class Approvals:
         return may_approve(rule, actor, standing, requesters=before.requesters, already=already)
 
     async def _decide_in(
-        self, tx: Tx, approval_id: str, decision: str, actor: Actor, verdict: Decision, reason: str
+        self, tx: Tx, before: Approval, decision: str, actor: Actor, verdict: Decision, reason: str
     ) -> Approval | None:
-        """Within the transaction, with the row read again: two clicks at once must not both count."""
+        """Within the transaction, with the row read again: two clicks at once must not both count.
+
+        The verdict was about the request as it stood ``before``: one that was edited or voted on since is judged anew, by
+        another click. None: this click changes nothing.
+        """
+        approval_id = before.id
         row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
         if row is None or row["state"] != State.REQUESTED:
             return None
         current = rows.approval(row)
+        if (current.revision, current.votes) != (before.revision, before.votes):
+            return None
+        if current.expires_at <= tx.now:  # the tick has not come by yet; nobody decided in time all the same
+            await self._expire(tx, row)
+            return None
+        values: dict[str, Any] = {}
         if decision in {"reject", "withdraw"}:
             state = State.REJECTED if decision == "reject" else State.WITHDRAWN
             note = f"{'Rejected' if decision == 'reject' else 'Withdrawn'} by {actor.label}" + (
                 f": {reason}" if reason else ""
             )
-            values: dict[str, Any] = {"state": state, "note": note, "ended_at": tx.now, "due_at": None}
+            values |= {"state": state, "note": note, "ended_at": tx.now, "due_at": None}
         else:
             vote = Vote(
                 actor=actor,
@@ -417,19 +465,16 @@ class Approvals:
                 self_approval=verdict.self_approval,
                 break_glass=decision == "break_glass",
             )
-            if any(one.actor.is_same_human(actor) for one in current.votes):
-                return None
             votes = [*current.votes, vote]
-            enough = decision == "break_glass" or len(votes) >= current.rule.required
-            values = {"votes": [rows.dump_vote(one) for one in votes]}
-            if enough:
-                values |= {"state": State.APPROVED, "due_at": tx.now + LEASE}
-        values |= {
-            "decided_at": tx.now,
-            "decision": {"actor": actor.record(), "decision": decision, "reason": reason, "why": verdict.reason},
-        }
-        if not await tx.move(t.approvals, approval_id, State.REQUESTED, **values):
-            return None
+            values["votes"] = [rows.dump_vote(one) for one in votes]
+            if decision == "break_glass" or len(votes) >= self._required(current):
+                values |= {"state": State.APPROVED, "due_at": tx.now + LEASE, "tries": 0, "note": ""}
+        if "state" in values:
+            values |= {
+                "decided_at": tx.now,
+                "decision": {"actor": actor.record(), "decision": decision, "reason": reason, "why": verdict.reason},
+            }
+        await tx.move(t.approvals, approval_id, State.REQUESTED, **values)
         event = {"approve": "approved", "reject": "rejected", "withdraw": "withdrawn", "break_glass": "break_glass"}
         tx.audit(
             f"approval.{event[decision]}",
@@ -447,28 +492,22 @@ class Approvals:
             await tx.enqueue("approval", approval_id, f"approved:{row['revision']}")
         return await self.show(tx, approval_id)
 
+    def _required(self, current: Approval) -> int:
+        """How many approvals are needed: what was said when it was asked, or more where the rule has become stricter."""
+        now = self.rule_for(current.plan)
+        return max(current.rule.required, now.required if now else 1)
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     async def on_due(self, approval_id: str) -> None:
         """Expire or remind, whichever is due; approved requests are driven on."""
         services = self.services
         async with services.store.begin() as tx:
-            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id))
+            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
             if row is None or row["state"] != State.REQUESTED:
                 return
             if row["expires_at"] <= tx.now:
-                note = f"Nobody decided within {format_duration(row['expires_at'] - row['created_at'])}"
-                if await tx.move(
-                    t.approvals,
-                    approval_id,
-                    State.REQUESTED,
-                    state=State.EXPIRED,
-                    note=note,
-                    ended_at=tx.now,
-                    due_at=None,
-                ):
-                    tx.audit("approval.expired", approval_id, SYSTEM, {"expires_at": row["expires_at"].isoformat()})
-                    await self.show(tx, approval_id)
+                await self._expire(tx, row)
                 return
             if row["remind_at"] is not None and row["remind_at"] <= tx.now:
                 count = row["reminders"] + 1
@@ -489,6 +528,14 @@ class Approvals:
                 State.REQUESTED,
                 due_at=min(row["expires_at"], row["remind_at"] or row["expires_at"]),
             )
+
+    async def _expire(self, tx: Tx, row: Row) -> None:
+        note = f"Nobody decided within {format_duration(self.services.expires)}"
+        if await tx.move(
+            t.approvals, row["id"], State.REQUESTED, state=State.EXPIRED, note=note, ended_at=tx.now, due_at=None
+        ):
+            tx.audit("approval.expired", row["id"], SYSTEM, {"expires_at": row["expires_at"].isoformat()})
+            await self.show(tx, row["id"])
 
     async def _remind(self, tx: Tx, waiting: Approval, row: Row, count: int) -> None:
         for record in row["places"] or []:
@@ -534,7 +581,7 @@ class Approvals:
     async def show_in(self, approval_id: str, place: Place) -> None:
         """Post the card in one more place, kept up to date from then on."""
         async with self.services.store.begin() as tx:
-            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id))
+            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
             if row is None:
                 return
             places = [*(row["places"] or [])]

@@ -66,6 +66,7 @@ def approval(row: Row) -> Approval:
     return Approval(
         id=row["id"],
         state=State(row["state"]),
+        revision=row["revision"],
         plan=load_plan(row["plan"]),
         fingerprint=row["fingerprint"],
         requester=Actor.from_record(row["requester"]),

@@ -59,11 +59,19 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("subject_key", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
     )
     with op.batch_alter_table("approvals", schema=None) as batch_op:
         batch_op.create_index("ix_approvals_due", ["due_at"], unique=False)
         batch_op.create_index("ix_approvals_state", ["state"], unique=False)
+        batch_op.create_index(
+            "one_live_request_per_fix_and_item",
+            ["subject_key"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('requested', 'approved', 'executing')"),
+            postgresql_where=sa.text("state IN ('requested', 'approved', 'executing')"),
+        )
 
     op.create_table(
         "audit",
@@ -303,6 +311,11 @@ def downgrade() -> None:
     op.drop_table("audit_head")
     op.drop_table("audit")
     with op.batch_alter_table("approvals", schema=None) as batch_op:
+        batch_op.drop_index(
+            "one_live_request_per_fix_and_item",
+            sqlite_where=sa.text("state IN ('requested', 'approved', 'executing')"),
+            postgresql_where=sa.text("state IN ('requested', 'approved', 'executing')"),
+        )
         batch_op.drop_index("ix_approvals_state")
         batch_op.drop_index("ix_approvals_due")
 
