@@ -1,6 +1,7 @@
 """Cards and forms as lines of plain text: the console, golden files, and whoever reads with their ears."""
 
 import textwrap
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from adaptive_cards.card import (
@@ -43,12 +44,28 @@ from adaptive_cards.wording import (
 INDENT = "  "
 
 
-def render(card: Card, width: int = 80) -> str:
-    """Draw a card in lines of `width` characters; only code and words longer than a line exceed it."""
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """How everything on it is drawn."""
+
+    width: int
+    links: bool = True
+    folds: bool = True
+
+    def narrower(self) -> "_Page":
+        return replace(self, width=self.width - len(INDENT))
+
+
+def render(card: Card, width: int = 80, *, links: bool = True, folds: bool = True) -> str:
+    """Draw a card in lines of `width` characters; only code and words longer than a line exceed it.
+
+    Without `links` addresses are left out, and without `folds` details are named only.
+    """
+    page = _Page(width, links, folds)
     mark = [f"[{SIMULATED_LINE}]"] if card.simulated else []
     lines = [*mark, *_wrap(headline(card), width)]
     for part in card.elements:
-        lines += _draw(part, width)
+        lines += _draw(part, page)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -56,7 +73,7 @@ def render_form(form: Form, width: int = 80) -> str:
     """Draw a form: its title, what it says, and what it asks."""
     lines = _wrap(clean(form.title), width)
     for part in form.elements:
-        lines += _draw(part, width)
+        lines += _draw(part, _Page(width))
     if form.submit:
         lines.append(f"[{clean(form.submit)}]")
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -78,31 +95,32 @@ def _indented(lines: list[str]) -> list[str]:
     return [INDENT + line for line in lines]
 
 
-def _inline(inline: Inline) -> str:
-    return "".join(_span(span) for span in spans(inline))
+def _inline(inline: Inline, page: _Page) -> str:
+    return "".join(_span(span, page) for span in spans(inline))
 
 
-def _span(span: Span) -> str:
-    url = safe_url(span.url) if isinstance(span, Link) else None
+def _span(span: Span, page: _Page) -> str:
+    url = safe_url(span.url) if isinstance(span, Link) and page.links else None
     return span_text(span) if url is None else f"{span_text(span)} <{url}>"
 
 
-def _draw(part: Part, width: int) -> list[str]:  # noqa: C901, PLR0911, PLR0912 -- one arm for each element
+def _draw(part: Part, page: _Page) -> list[str]:  # noqa: C901, PLR0911, PLR0912 -- one arm for each element
+    width = page.width
     match part:
         case Heading():
             return ["", clean(part.text), "-" * min(len(clean(part.text)), width)]
         case Text() | Note():
-            return _wrap(_inline(part.spans), width) if inline_text(part.spans).strip() else []
+            return _wrap(_inline(part.spans, page), width) if inline_text(part.spans).strip() else []
         case Status():
-            return _wrap(f"{clean(part.sign)} {clean(part.word)}  {_inline(part.spans)}", width, "", INDENT)
+            return _wrap(f"{clean(part.sign)} {clean(part.word)}  {_inline(part.spans, page)}", width, "", INDENT)
         case Facts():
-            return _facts(part, width)
+            return _facts(part, page)
         case Bullets():
             marks = [f"{number}. " if part.numbered else "* " for number in range(1, len(part.items) + 1)]
             pairs = zip(marks, part.items, strict=True)
-            return [line for mark, item in pairs for line in _wrap(_inline(item), width, mark, " " * len(mark))]
+            return [line for mark, item in pairs for line in _wrap(_inline(item, page), width, mark, " " * len(mark))]
         case Table():
-            return _table(part, width)
+            return _table(part, page)
         case CodeBlock():
             return [f"{INDENT}{INDENT}{line}" for line in clean(part.text, lines=True).split("\n")]
         case Divider():
@@ -110,9 +128,11 @@ def _draw(part: Part, width: int) -> list[str]:  # noqa: C901, PLR0911, PLR0912 
         case Progress():
             return [progress_text(part)]
         case Buttons():
-            return _buttons(part, width)
+            return _buttons(part, page)
         case Fold():
-            inner = [line for one in part.elements for line in _draw(one, width - len(INDENT))]
+            if not page.folds:
+                return [f"[{clean(part.title)}]"]
+            inner = [line for one in part.elements for line in _draw(one, page.narrower())]
             return [f"{clean(part.title)}:", *_indented(inner)]
         case TextInput():
             return _wrap(f"{_asked(part)}: {clean(part.value) or '_' * 10}", width)
@@ -125,34 +145,36 @@ def _draw(part: Part, width: int) -> list[str]:  # noqa: C901, PLR0911, PLR0912 
             assert_never(part)
 
 
-def _facts(facts: Facts, width: int) -> list[str]:
+def _facts(facts: Facts, page: _Page) -> list[str]:
     longest = max((len(clean(label)) for label, _ in facts.rows), default=0) + 2
     lines: list[str] = []
     for label, value in facts.rows:
         first = f"{clean(label)}:".ljust(longest)
-        lines += _wrap(_inline(value) or NO_VALUE, width, first, " " * longest)
+        lines += _wrap(_inline(value, page) or NO_VALUE, page.width, first, " " * longest)
     return lines
 
 
-def _table(table: Table, width: int) -> list[str]:
+def _table(table: Table, page: _Page) -> list[str]:
     caption = [clean(table.caption)] if table.caption else []
     cells = table_cells(table)
     rule = tuple("-" * max(len(cell) for cell in column) for column in zip(*cells, strict=True))
     lines = aligned((cells[0], rule, *cells[1:])).split("\n")
-    if max(len(line) for line in lines) <= width:
+    if max(len(line) for line in lines) <= page.width:
         return [*caption, *lines]
-    return caption + [line for row in table_rows_as_lines(table) for line in _wrap(_inline(row), width, "* ", INDENT)]
+    return caption + [
+        line for row in table_rows_as_lines(table) for line in _wrap(_inline(row, page), page.width, "* ", INDENT)
+    ]
 
 
-def _buttons(row: Buttons, width: int) -> list[str]:
-    shown = " ".join(_button(button) for button in row.shown)
-    menu = " ".join(_button(button) for button in row.menu)
+def _buttons(row: Buttons, page: _Page) -> list[str]:
+    shown = " ".join(_button(button, page) for button in row.shown)
+    menu = " ".join(_button(button, page) for button in row.menu)
     both = [shown, f"More: {menu}" if menu else ""]
-    return [line for text in both if text for line in _wrap(text, width)]
+    return [line for text in both if text for line in _wrap(text, page.width)]
 
 
-def _button(button: Button) -> str:
-    target = f" <{button.url}>" if button.url else ""
+def _button(button: Button, page: _Page) -> str:
+    target = f" <{button.url}>" if button.url and page.links else ""
     return f"[{clean(button.label)}]{target}"
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domain.errors import SettingsError
+from domain.errors import BotError, SettingsError
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -79,7 +79,9 @@ async def _demo(estate: str, *, stay: bool) -> int:
                     await story.play(stage, app, url, say)
         except EstateError as error:
             raise SettingsError([f"--estate: {error}"]) from error
-        except (story.DemoFailed, OSError, ExceptionGroup) as error:
+        except SettingsError:
+            raise
+        except (story.DemoFailed, BotError, OSError, ExceptionGroup) as error:
             say(f"\nThe demo failed: {story.explain(error)}")
             return 1
     say(story.NEXT)
@@ -103,16 +105,20 @@ def _stage(cloud: "Simulator", chat: "FakeSlack") -> "Stage":
     from simulator.senders import AzureMonitorSender, SlackSender
 
     async def alert(url: str, body: "Mapping[str, Any]") -> int:
-        return (await AzureMonitorSender(url, token=WEBHOOK_TOKEN).alert(dict(body))).status
+        async with AzureMonitorSender(url, token=WEBHOOK_TOKEN) as sender:
+            return (await sender.alert(dict(body))).status
 
     async def command(url: str, person: "cast.Person", text: str) -> int:
-        return (await SlackSender(chat, url, SIGNING_SECRET).command(person, text)).status
+        async with SlackSender(chat, url, SIGNING_SECRET) as sender:
+            return (await sender.command(person, text)).status
 
     async def press(url: str, person: "cast.Person", key: str, label: str) -> int:
-        message = next(one for one in chat.messages.values() if _key(one.state) == key)
+        message = next((one for one in chat.messages.values() if _key(one.state) == key), None)
+        if message is None:
+            raise LookupError(f"there is no message {key}")
         button = _button(message.blocks, label)
-        sender = SlackSender(chat, url, SIGNING_SECRET)
-        return (await sender.click(person, message, button["action_id"], button.get("value"))).status
+        async with SlackSender(chat, url, SIGNING_SECRET) as sender:
+            return (await sender.click(person, message, button["action_id"], button.get("value"))).status
 
     return Stage(
         environment={
@@ -162,6 +168,9 @@ async def _stay(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with ChatPage(chat, url, SIGNING_SECRET, cloud.http, html_of) as page:
-        await stage.alert(url, await story.alert_for(app, "vault-prod-01", "vm-erp-01"))
+        try:
+            await stage.alert(url, await story.alert_for(app, "vault-prod-01", "vm-erp-01"))
+        except (story.DemoFailed, BotError) as error:
+            say(f"   No alert to begin with: {story.explain(error)}")
         say(f"\n   Open {page.url}\n   Ctrl-C ends it.")
         await stopped.wait()

@@ -15,7 +15,9 @@ def emit(record: Mapping[str, Any] | Sequence[Any], card: Card, *, as_json: bool
     if as_json:
         print(json.dumps(record, ensure_ascii=False, indent=2, default=str))  # noqa: T201
     else:
-        print(text.render(card, width=min(shutil.get_terminal_size((100, 24)).columns, 120)))  # noqa: T201
+        # On a terminal addresses of the portal would be most of what is seen; a file keeps them.
+        width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+        print(text.render(card, width=width, links=not sys.stdout.isatty()), end="")  # noqa: T201
 
 
 def note(line: str) -> None:

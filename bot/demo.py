@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -113,11 +114,12 @@ class Story:
     say: Callable[[str], None]
     began: float = field(default_factory=time.monotonic)
     number: int = 0
-    shown: dict[str, str] = field(default_factory=dict)
+    now_in: str = ""
 
     def chapter(self, title: str) -> None:
         """A new step of the story."""
         self.number += 1
+        self.now_in = title
         self.say(f"\n── {self.number}. {title} " + "─" * max(0, WIDTH - len(title) - 8))
 
     async def until(self, what: str, look: Callable[[], Awaitable[T | None]]) -> T:
@@ -133,6 +135,11 @@ class Story:
             await asyncio.sleep(0.1)
         raise DemoFailed(f"{what} did not come within {STEP_LIMIT_S:.0f} s")
 
+    def taken(self, status: int, expected: int = 200) -> None:
+        """DemoFailed unless the bot answered a request as it should."""
+        if status != expected:
+            raise DemoFailed(f"the bot answered {status}, not {expected}")
+
     async def card(self, key: str) -> Card | None:
         """The latest state of a message once it has been delivered."""
         row = await self.app.store.one(sa.select(t.outbox).where(t.outbox.c.key == key, t.outbox.c.state == "sent"))
@@ -141,7 +148,7 @@ class Story:
     def show(self, who: str, card: Card) -> None:
         """Print a card as text, with who says it."""
         self.say(f"   {who}:")
-        for line in text.render(card, width=WIDTH - 8).splitlines():
+        for line in text.render(card, width=WIDTH - 8, links=False, folds=False).splitlines():
             self.say(f"   │ {line}")
 
     def did(self, who: Actor, what: str) -> None:
@@ -236,20 +243,22 @@ async def play(stage: Stage, app: App, url: str, say: Callable[[str], None]) -> 
         DemoFailed: with the step at which the story stopped.
     """
     story = Story(stage, app, url, say)
-    incident_id = await _alert(story)
-    approval_id = await _ask(story, incident_id)
-    await _four_eyes(story, approval_id)
-    await _approve(story, approval_id)
-    await _ended(story, incident_id, approval_id)
-    await _record(story)
+    try:
+        incident_id = await _alert(story)
+        approval_id = await _ask(story, incident_id)
+        await _four_eyes(story, approval_id)
+        await _approve(story, approval_id)
+        await _ended(story, incident_id)
+        await _record(story)
+    except (DemoFailed, BotError, LookupError) as error:
+        raise DemoFailed(f"at step {story.number}, {story.now_in}: {error}") from error
     say(f"\n   The whole story took {time.monotonic() - story.began:.0f} s.")
 
 
 async def _alert(story: Story) -> str:
     story.chapter("Azure Monitor says that a backup failed")
     status = await story.stage.alert(story.url, await alert_for(story.app, "vault-prod-01", "vm-erp-01"))
-    if status != 202:  # noqa: PLR2004  (the contract's figure)
-        raise DemoFailed(f"the alert was answered {status}, not 202")
+    story.taken(status, HTTPStatus.ACCEPTED)
     story.say("   The alert was stored and answered 202. The bot opens an incident and diagnoses it.")
 
     async def incident() -> str | None:
@@ -275,7 +284,9 @@ async def _card_with(story: Story, key: str, word: str) -> Card | None:
 async def _ask(story: Story, incident_id: str) -> str:
     story.chapter("Somebody on call asks for the fix")
     story.did(story.stage.on_call, 'presses "Grant Key Vault access"')
-    await story.stage.press(story.url, story.stage.on_call, f"incident:{incident_id}", "Grant Key Vault access")
+    story.taken(
+        await story.stage.press(story.url, story.stage.on_call, f"incident:{incident_id}", "Grant Key Vault access")
+    )
 
     async def request() -> str | None:
         row = await story.app.store.one(sa.select(t.approvals.c.id))
@@ -293,7 +304,7 @@ async def _four_eyes(story: Story, approval_id: str) -> None:
     for who in (story.stage.on_call, story.stage.stranger):
         before = len(story.stage.notices())
         story.did(who, 'presses "Approve"')
-        await story.stage.press(story.url, who, f"approval:{approval_id}", "Approve")
+        story.taken(await story.stage.press(story.url, who, f"approval:{approval_id}", "Approve"))
 
         async def notice(before: int = before) -> str | None:
             notices = story.stage.notices()
@@ -308,7 +319,7 @@ async def _four_eyes(story: Story, approval_id: str) -> None:
 async def _approve(story: Story, approval_id: str) -> None:
     story.chapter("Another person, who may, approves")
     story.did(story.stage.approver, 'presses "Approve" and confirms')
-    await story.stage.press(story.url, story.stage.approver, f"approval:{approval_id}", "Approve")
+    story.taken(await story.stage.press(story.url, story.stage.approver, f"approval:{approval_id}", "Approve"))
     seen: list[str] = []
 
     async def ended() -> str | None:
@@ -331,8 +342,7 @@ async def _approve(story: Story, approval_id: str) -> None:
         raise DemoFailed(f"the fix ended {state}, not proved")
 
 
-async def _ended(story: Story, incident_id: str, approval_id: str) -> None:
-    del approval_id
+async def _ended(story: Story, incident_id: str) -> None:
     story.chapter("A new recovery point proves it, and the incident closes")
     post = await story.until("the closed incident", lambda: _card_with(story, f"incident:{incident_id}", "Closed"))
     story.show("backupbot, in the incident channel", post)
@@ -360,6 +370,8 @@ NEXT = """
      3. docs/install.md                 the bot on your own Azure, read-only first"""
 
 
-def explain(error: Exception) -> str:
-    """Why the demo stopped."""
+def explain(error: BaseException) -> str:
+    """Why the demo stopped: the first cause, in words."""
+    if isinstance(error, BaseExceptionGroup):
+        return explain(error.exceptions[0])
     return str(error) if isinstance(error, DemoFailed | BotError) else f"{type(error).__name__}: {error}"

@@ -19,6 +19,7 @@ from adaptive_cards.card import (
     Text,
     spans,
 )
+from adaptive_cards.cards.message import WORKING
 from adaptive_cards.cards.words import ago, open_in_portal, percent, plural, portal_url
 from domain.finding import Cause, Diagnosis, Finding, Outcome
 
@@ -146,6 +147,7 @@ def working(name: str, done: int, total: int, *, simulated: bool) -> Card:
         summary=f"Diagnosing {name} …",
         elements=(Text(f"{done} of {total} checks have answered." if done else "Asking Azure.", subtle=True),),
         simulated=simulated,
+        key=WORKING,
     )
 
 

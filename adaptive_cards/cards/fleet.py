@@ -17,6 +17,7 @@ from adaptive_cards.card import (
     Text,
     spans,
 )
+from adaptive_cards.cards.message import WORKING
 from adaptive_cards.cards.words import ago, open_in_portal, plural, portal
 from adaptive_cards.identity import encode
 from domain.arm import key
@@ -189,7 +190,9 @@ def unread_subscriptions(unread: Iterable[UnreadSubscription]) -> list[Element]:
 
 def working(what: str, *, simulated: bool) -> Card:
     """While many reads are under way."""
-    return Card(summary=f"{what} …", elements=(Text("Asking Azure.", subtle=True),), simulated=simulated)
+    return Card(
+        summary=f"{what} …", elements=(Text("Asking Azure.", subtle=True),), simulated=simulated, key=WORKING
+    )
 
 
 def _by_vault(vaults: Sequence[VaultStatus], names: Mapping[str, str]) -> Table:

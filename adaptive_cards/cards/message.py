@@ -4,6 +4,9 @@ from adaptive_cards.card import Bullets, Card, CodeBlock, Element, Text
 from domain.durations import format_duration
 from domain.errors import Ambiguous, ApprovalError, GatewayError, NotFound, PermissionDenied, RequestError, Throttled
 
+WORKING = "working"
+"""The key of cards that only say how far something has come: a platform may leave such an update out."""
+
 
 def refused(error: RequestError | ApprovalError, *, simulated: bool) -> Card:
     """What the person asked for cannot be done."""
