@@ -246,7 +246,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Line]:
 
 async def _channel(api: SlackApi, channel: str) -> Line:
     try:
-        answer = await api.call("conversations.info", {"channel": channel})
+        answer = await api.ask("conversations.info", {"channel": channel})
     except MessengerError as problem:
         return error(
             f"Slack channel {channel}: {problem}", "Check the id in [[route]], and invite the bot: /invite @backupbot."
@@ -270,14 +270,14 @@ async def _approvers(api: SlackApi, settings: Settings) -> AsyncIterator[Line]:
         try:
             match kind:
                 case "slack":
-                    user = (await api.call("users.info", {"user": value})).get("user") or {}
+                    user = (await api.ask("users.info", {"user": value})).get("user") or {}
                     if user.get("deleted"):
                         yield error(
                             f"approver {entry}: the account is deactivated", "Replace it in [[approvals.rule]]."
                         )
                         continue
                 case "email":
-                    user = (await api.call("users.lookupByEmail", {"email": value})).get("user") or {}
+                    user = (await api.ask("users.lookupByEmail", {"email": value})).get("user") or {}
                     if user.get("is_email_confirmed") is not True:
                         yield warning(
                             f"approver {entry}: Slack does not say that the address is confirmed",
@@ -285,7 +285,7 @@ async def _approvers(api: SlackApi, settings: Settings) -> AsyncIterator[Line]:
                         )
                         continue
                 case "slack-group":
-                    users = (await api.call("usergroups.users.list", {"usergroup": value})).get("users") or []
+                    users = (await api.ask("usergroups.users.list", {"usergroup": value})).get("users") or []
                     if not users:
                         yield error(f"approver {entry}: the group has no members", "Add people to it.")
                         continue

@@ -17,12 +17,12 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptive_cards import slack as renderer
 from adaptive_cards.card import Card, Form
+from adaptive_cards.cards.message import WORKING
 from bot.transports.slack_payload import is_ours, reply_of, request_of, user_of
 from bot.workflows.outbox import MessengerError, Ref
 from domain.actor import Actor
@@ -31,6 +31,8 @@ from handlers.requests import Request
 Put = Callable[[str, Mapping[str, Any], str | None], Awaitable[bool]]
 
 METADATA = "backupbot_message"
+PATIENCE = aiohttp.ClientTimeout(total=10)
+LONGEST_WAIT_S = 3600
 KEEP_PEOPLE_S = 300.0
 KEEP_GROUPS_S = 60.0
 REDIRECTS = range(300, 400)
@@ -60,7 +62,10 @@ def api_url(url: str) -> str:
 
 def response_url_allowed(url: str, slack_api_url: str) -> bool:
     """Only https on Slack's own host, or the exact origin of ``SLACK_API_URL``: it comes from a request body."""
-    wanted, api = urlsplit(url), urlsplit(slack_api_url)
+    try:
+        wanted, api = urlsplit(url), urlsplit(slack_api_url)
+    except ValueError:
+        return False
     if (wanted.scheme, wanted.netloc) == (api.scheme, api.netloc):
         return True
     return wanted.scheme == "https" and wanted.netloc == "hooks.slack.com"
@@ -78,20 +83,40 @@ class SlackApi:
         self.client = AsyncWebClient(token=self.token, base_url=api_url(self.url), timeout=10, session=self.http)
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One call of the Web API."""
+        """One call of the Web API that changes something: its arguments travel as JSON."""
+        return await self._send(method, {"json": dict(arguments)})
+
+    async def ask(self, method: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        """One call that reads: these methods take a form and ignore a JSON body, https://docs.slack.dev/apis/web-api."""
+        return await self._send(method, {"data": dict(arguments)})
+
+    async def _send(self, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        # slack_sdk's client follows redirects, and would take the token along.
+        headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            response = await self.client.api_call(method, json=dict(arguments))
-        except SlackApiError as error:
-            name = str(error.response.get("error", "")) if error.response else ""
-            status = getattr(error.response, "status_code", 0)
-            if status == HTTPStatus.TOO_MANY_REQUESTS or name == "ratelimited":
-                wait = float(error.response.headers.get("Retry-After", 1))
-                raise MessengerError(f"Slack asks to wait ({method})", retry_after=timedelta(seconds=wait)) from error
-            raise MessengerError(f"Slack refused {method}: {name or status}", permanent=name in PERMANENT) from error
+            async with self.http.post(
+                api_url(self.url) + method, headers=headers, allow_redirects=False, timeout=PATIENCE, **body
+            ) as response:
+                status, wait = response.status, response.headers.get("Retry-After", "")
+                try:
+                    answer = await response.json(content_type=None)
+                except ValueError:
+                    answer = None
         except _LOST as error:
             raise MessengerError(f"Slack did not answer {method}: {type(error).__name__}") from error
-        data: Mapping[str, Any] = response.data if isinstance(response.data, dict) else {}
-        return data
+        data: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+        if data.get("ok") is True and status == HTTPStatus.OK:
+            return data
+        name = str(data.get("error", ""))
+        if status == HTTPStatus.TOO_MANY_REQUESTS or name in {"ratelimited", "rate_limited"}:
+            seconds = min(int(wait), LONGEST_WAIT_S) if wait.isascii() and wait.isdecimal() else 1
+            raise MessengerError(f"Slack asks to wait ({method})", retry_after=timedelta(seconds=seconds))
+        raise MessengerError(f"Slack refused {method}: {name or f'HTTP {status}'}", permanent=name in PERMANENT)
+
+
+def _shown(message: renderer.SlackMessage) -> dict[str, Any]:
+    """What a message says. Slack would take ``*`` and ``_`` of a name in `text` for emphasis, which nothing can escape."""
+    return {"text": message.text, "mrkdwn": False, "blocks": message.blocks}
 
 
 @dataclass(kw_only=True)
@@ -105,8 +130,7 @@ class SlackMessenger:
         message = renderer.render(card, revision="1")
         arguments: dict[str, Any] = {
             "channel": channel,
-            "text": message.text,
-            "blocks": message.blocks,
+            **_shown(message),
             "unfurl_links": False,
             "unfurl_media": False,
             "metadata": {"event_type": METADATA, "event_payload": {"key": key}},
@@ -129,6 +153,8 @@ class SlackMessenger:
 
     async def update(self, ref: Ref, card: Card, *, revision: int, key: str) -> None:
         """Replace the message."""
+        if ref.get("response_url") and card.key == WORKING:
+            return  # a response address takes five messages, which are for answers
         message = renderer.render(card, revision=str(revision))
         if ref.get("response_url"):
             await self._respond(ref["response_url"], message, replace_original=True)
@@ -138,8 +164,7 @@ class SlackMessenger:
             {
                 "channel": ref["channel"],
                 "ts": ref["ts"],
-                "text": message.text,
-                "blocks": message.blocks,
+                **_shown(message),
                 "metadata": {"event_type": METADATA, "event_payload": {"key": key}},
             },
         )
@@ -150,7 +175,7 @@ class SlackMessenger:
         try:
             await self.api.call(
                 "chat.postEphemeral",
-                {"channel": channel, "user": reply.get("user", ""), "text": message.text, "blocks": message.blocks},
+                {"channel": channel, "user": reply.get("user", ""), **_shown(message)},
             )
         except MessengerError as error:
             if not (error.permanent and reply.get("response_url")):
@@ -159,12 +184,12 @@ class SlackMessenger:
 
     async def find(self, channel: str, thread: Ref | None, key: str) -> Ref | None:
         """Look for a message whose answer was lost, by the key in its metadata."""
-        arguments: dict[str, Any] = {"channel": channel, "limit": 50, "include_all_metadata": True}
+        arguments = {"channel": channel, "limit": "50", "include_all_metadata": "true"}
         method = "conversations.history"
         if thread and thread.get("ts"):
             method, arguments["ts"] = "conversations.replies", thread["ts"]
         try:
-            answer = await self.api.call(method, arguments)
+            answer = await self.api.ask(method, arguments)
         except MessengerError as error:
             if error.permanent:
                 return None  # without the history scope a doubled message is the lesser evil
@@ -189,8 +214,7 @@ class SlackMessenger:
         body = {
             "response_type": "ephemeral",
             "replace_original": replace_original,
-            "text": message.text,
-            "blocks": message.blocks,
+            **_shown(message),
         }
         try:
             async with self.api.http.post(url, json=body, allow_redirects=False) as response:
@@ -216,8 +240,10 @@ class SlackDirectory:
         kept = self._people.get(user_id)
         if kept and time.monotonic() - kept[0] < KEEP_PEOPLE_S:
             return kept[1]
+        if not self.team_id:
+            await who_we_are(self.api, self)  # Slack was down when the bot started
         try:
-            answer = await self.api.call("users.info", {"user": user_id})
+            answer = await self.api.ask("users.info", {"user": user_id})
         except MessengerError as error:
             self.log.warning("user_unreadable", user=user_id, error=str(error))
             return Actor(platform="slack", id=user_id, known=False)
@@ -254,7 +280,7 @@ class SlackDirectory:
     async def by_email(self, email: str) -> str | None:
         """The id of the account with that address; None when there is none or it cannot be asked."""
         try:
-            answer = await self.api.call("users.lookupByEmail", {"email": email})
+            answer = await self.api.ask("users.lookupByEmail", {"email": email})
         except MessengerError as error:
             self.log.info("email_unknown", error=str(error))
             return None
@@ -268,7 +294,7 @@ class SlackDirectory:
         if kept and time.monotonic() - kept[0] < KEEP_GROUPS_S:
             return kept[1]
         try:
-            answer = await self.api.call("usergroups.users.list", {"usergroup": group_id})
+            answer = await self.api.ask("usergroups.users.list", {"usergroup": group_id})
         except MessengerError as error:
             self.log.warning("group_unreadable", group=group_id, error=str(error))
             return None
