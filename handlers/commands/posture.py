@@ -40,6 +40,21 @@ def offers(services: Services, diagnosis: Diagnosis) -> tuple[tuple[str, str], .
     )
 
 
+async def of_vault(services: Services, read: BackupReader, vault: Vault) -> Answer:
+    """The prevention checks of one vault, with the fixes that can be done to it."""
+    view = await vault_posture(
+        context_of(services, read, vault), services.checks, limit_s=services.limit_s, on_bug=services.on_bug
+    )
+    (diagnosis,) = view.vaults
+    card = posture_card.vault(
+        diagnosis,
+        fixes=offers(services, diagnosis),
+        fix_target=whole_vault(vault).id.id,
+        simulated=services.simulated,
+    )
+    return Answer(card=card)
+
+
 async def run(command: Command, words: Words, services: Services) -> AsyncIterator[Answer]:
     """The prevention checks of one vault, or of all."""
     del command
@@ -47,19 +62,7 @@ async def run(command: Command, words: Words, services: Services) -> AsyncIterat
         raise RequestError("Name one vault, or none for all: /backup posture [vault].")
     read, simulated = services.read(), services.simulated
     if words.arguments:
-        vault = await find_vault(read, words.arguments[0])
-        view = await vault_posture(
-            context_of(services, read, vault), services.checks, limit_s=services.limit_s, on_bug=services.on_bug
-        )
-        (diagnosis,) = view.vaults
-        yield Answer(
-            card=posture_card.vault(
-                diagnosis,
-                fixes=offers(services, diagnosis),
-                fix_target=whole_vault(vault).id.id,
-                simulated=simulated,
-            )
-        )
+        yield await of_vault(services, read, await find_vault(read, words.arguments[0]))
         return
     yield Answer(card=fleet_card.working("Checking the posture of every vault", simulated=simulated))
     everything = await fleet_posture(
