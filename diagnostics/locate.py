@@ -80,7 +80,7 @@ async def find_item(read: BackupReader, item: str, vault: str = "") -> tuple[Vau
         found_vault, found_item = await asyncio.gather(read.vault(item_id.vault), read.item(item_id))
         return found_vault, found_item
     vaults = [await find_vault(read, vault)] if vault else list(await read.vaults())
-    listed = await _all_items(read, vaults)
+    listed, unread = await _all_items(read, vaults)
     found = [(of, one) for of, one in listed if _item_matches(one, wanted)]
     live = [pair for pair in found if not pair[1].soft_deleted]
     chosen = live if len(live) == 1 else found
@@ -88,20 +88,38 @@ async def find_item(read: BackupReader, item: str, vault: str = "") -> tuple[Vau
         return chosen[0]
     place = f" in {vault}" if vault else ""
     if chosen:
+        called = _called([of for of, _ in chosen])
         candidates = [
-            f"{of.id.name} {one.id.container}/{one.name} ({one.workload.words})" for of, one in chosen[:SHOWN]
+            f"{name} {one.id.container}/{one.name} ({one.workload.words})"
+            for name, (_, one) in zip(called[:SHOWN], chosen, strict=False)
         ]
         raise Ambiguous(f"There are {len(chosen)} items named {wanted}{place}; say which one.", candidates=candidates)
+    if unread:
+        raise unread[0]  # the item may be in the vault that could not be read
     close = nearest(wanted, {one.name for _, one in listed})
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise NotFound(f"There is no protected item {wanted}{place}.{hint}", nearest=close)
 
 
-async def _all_items(read: BackupReader, vaults: Sequence[Vault]) -> list[tuple[Vault, ProtectedItem]]:
-    """The items of all vaults; a vault that cannot be read hides the others only when it is the only one."""
+def _called(vaults: Sequence[Vault]) -> list[str]:
+    """What to type for each vault: its name, or its whole path where another one of them has that name."""
+    ids = {of.id.id.casefold(): of.id for of in vaults}.values()
+    names = [one.name.casefold() for one in ids]
+    return [
+        of.id.name
+        if names.count(of.id.name.casefold()) == 1
+        else f"{of.id.subscription}/{of.id.resource_group}/{of.id.name}"
+        for of in vaults
+    ]
+
+
+async def _all_items(
+    read: BackupReader, vaults: Sequence[Vault]
+) -> tuple[list[tuple[Vault, ProtectedItem]], list[GatewayError]]:
+    """The items of all vaults, and why some vaults could not be read."""
     answers = await asyncio.gather(*(read.items(vault.id) for vault in vaults), return_exceptions=True)
     listed: list[tuple[Vault, ProtectedItem]] = []
-    failures: list[BaseException] = []
+    failures: list[GatewayError] = []
     for vault, answer in zip(vaults, answers, strict=True):
         if isinstance(answer, BaseException):
             if not isinstance(answer, GatewayError):
@@ -109,6 +127,4 @@ async def _all_items(read: BackupReader, vaults: Sequence[Vault]) -> list[tuple[
             failures.append(answer)
         else:
             listed += [(vault, item) for item in answer]
-    if failures and not listed:
-        raise failures[0]
-    return listed
+    return listed, failures

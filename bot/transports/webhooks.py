@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from bot.workflows.incidents import Incidents
 from handlers.alerts.azure_monitor import NotAnAlertError, parse
 
 MAX_BYTES = 256 * 1024
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL as JSON writes it, which PostgreSQL cannot keep: storing it would fail at each delivery."""
 
 
 class Authenticate(Protocol):
@@ -39,7 +42,8 @@ class SharedSecret:
         given = bearer.strip() if scheme.casefold() == "bearer" else request.query.get("token", "")
         if not given:
             return 401
-        results = [hmac.compare_digest(given.encode(), secret.encode()) for secret in self.secrets]
+        # aiohttp hands undecodable bytes of a header on as surrogates.
+        results = [hmac.compare_digest(given.encode(errors="surrogateescape"), one.encode()) for one in self.secrets]
         return 0 if any(results) else 401
 
 
@@ -92,12 +96,20 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
         if len(content) > MAX_BYTES:
             raise web.HTTPRequestEntityTooLarge(MAX_BYTES, len(content))
     try:
-        body = json.loads(content.decode("utf-8"))
+        body = json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
+        storable = json.dumps(body, ensure_ascii=False)
+        storable.encode()
     except RecursionError as error:
         raise NotAnAlertError("it is nested too deeply") from error
     if not isinstance(body, dict):
         raise NotAnAlertError("it is not a JSON object")
+    if NUL.search(storable):
+        raise NotAnAlertError("it holds a NUL character")
     return body
+
+
+def _no_number(text: str) -> float:
+    raise NotAnAlertError(f"{text} is not JSON")
 
 
 def worker(incidents: Incidents) -> Callable[[Row], Awaitable[None]]:

@@ -12,6 +12,7 @@ from domain.arm import ItemId, VaultId, name_of, segments
 from domain.incident import Alert, Operation
 
 SCHEMA = "azureMonitorCommonAlertSchema"
+ID_AT_MOST = 1000
 _AKA = re.compile(r"aka\.ms/(?:AB-)?(\w+)", re.IGNORECASE)
 _CODE = re.compile(r"(usererror\w+|extension\w+|guestagent\w+|vm\w*error\w*)", re.IGNORECASE)
 
@@ -28,6 +29,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _several(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _moment(text: str) -> datetime | None:
     shortened = re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00")
     try:
@@ -41,8 +46,8 @@ def _dimensions(context: Mapping[str, Any]) -> dict[str, str]:
     """Of a metric alert: the dimensions of its criteria, which name the backup instance."""
     found: dict[str, str] = {}
     condition = _mapping(context.get("condition"))
-    for criterion in condition.get("allOf") or ():
-        for dimension in _mapping(criterion).get("dimensions") or ():
+    for criterion in _several(condition.get("allOf")):
+        for dimension in _several(_mapping(criterion).get("dimensions")):
             one = _mapping(dimension)
             found[_text(one.get("name")).casefold()] = _text(one.get("value"))
     return found
@@ -98,7 +103,9 @@ def parse(body: object) -> Alert:
     alert_id = _text(essentials.get("alertId"))
     if not alert_id:
         raise NotAnAlertError("data.essentials.alertId is missing")
-    targets = [_text(one) for one in essentials.get("alertTargetIDs") or ()]
+    if len(alert_id) > ID_AT_MOST:
+        raise NotAnAlertError(f"data.essentials.alertId has over {ID_AT_MOST} characters")
+    targets = [_text(one) for one in _several(essentials.get("alertTargetIDs"))]
     dimensions = _dimensions(context)
     item_id = _item_id(_text(context.get("protectedItemId")), dimensions.get("backupinstanceurl", ""), *targets)
     vault_id = _vault_id(
