@@ -60,6 +60,8 @@ KEEP_WORK = timedelta(days=7)
 KEEP_GROUPS_S = 60.0
 PRUNE_EVERY_S = 3600.0
 METRICS_EVERY_S = 15.0
+DRAIN_S = 10.0
+"""How long requests that have begun may still take once the bot is told to stop."""
 
 
 class OnePlatform(Protocol):
@@ -237,7 +239,10 @@ async def build(
     log = structlog.get_logger()
     async with AsyncExitStack() as stack:
         lock = database.OneProcess(settings.database_url)
-        lock.acquire()
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise SettingsError([f"DATABASE_URL: cannot write there: {error.strerror} ({error.filename})"]) from error
         stack.callback(lock.release)
         http = await stack.enter_async_context(
             aiohttp.ClientSession(
@@ -251,7 +256,12 @@ async def build(
         if isinstance(world_clock, SimulatedClock):
             await world_clock.refresh(http)
         engine_db = database.connect(settings.database_url)
-        await database.migrate(engine_db)
+        try:
+            await database.migrate(engine_db)
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            await engine_db.dispose()
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise SettingsError([f"DATABASE_URL: the database cannot be used: {reason}"]) from error
         me = executor_id(settings)
         engine = DbosEngine(settings.database_url, executor_id=me)
         store = Store(
@@ -508,17 +518,28 @@ async def serve(settings: Settings, *, ready: Callable[[str], None], stopped: as
 
 @asynccontextmanager
 async def running(app: App) -> AsyncIterator[str]:
-    """The bot's loops and its port, until the end of the block; gives its address."""
-    async with AsyncExitStack() as stack:
-        runner = web.AppRunner(app.web, access_log=None)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks = [group.create_task(loop) for loop in app.loops]
+    """The bot's loops and its port, until the end of the block; gives its address.
+
+    Raises:
+        SettingsError: nothing can listen at the configured address.
+    """
+    host, port = app.settings.host, app.settings.port
+    runner = web.AppRunner(app.web, access_log=None, shutdown_timeout=DRAIN_S)
+    await runner.setup()
+    try:
         try:
-            await web.TCPSite(runner, app.settings.host, app.settings.port).start()
-            yield f"http://{app.settings.host}:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
-            for task in tasks:
-                task.cancel()
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            for loop in app.loops:
+                loop.close()
+            raise SettingsError([f"BACKUPBOT_HOST, BACKUPBOT_PORT: cannot listen: {error.strerror}"]) from error
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(loop) for loop in app.loops]
+            try:
+                yield f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
+            finally:
+                await runner.cleanup()
+                for task in tasks:
+                    task.cancel()
+    finally:
+        await runner.cleanup()

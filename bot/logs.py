@@ -3,27 +3,57 @@
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
 _SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|cookie", re.IGNORECASE)
-_SIGNED = re.compile(r"([?&](?:t|c|s|h|sig|token|code)=)[^&\s\"']+", re.IGNORECASE)
-_BEARER = re.compile(r"(Bearer\s+)[A-Za-z0-9._~+/=-]{8,}|(xox[a-z]-)[A-Za-z0-9-]+")
+_SECRETS = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"([?&](?:t|c|s|h|sig|token|code)=)[^&\s\"']+", r"\1***"),
+        (r"(Bearer\s+)[A-Za-z0-9._~+/=-]{8,}", r"\1***"),
+        (r"\b(xox[a-z]|xapp)-[A-Za-z0-9-]+", r"\1-***"),
+        (r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", "***"),
+        (r"((?:client_)?(?:secret|assertion|password)=)[^&\s\"']+", r"\1***"),
+        (r"(\w://[^\s:/@]+:)[^\s@/]+@", r"\1***@"),
+        (r"(hooks\.slack(?:-gov)?\.com/)[^\s\"']+", r"\1***"),
+    )
+)
 
 
 def redact(text: str) -> str:
-    """``text`` without bearer tokens, Slack tokens and the signed parts of addresses."""
-    return _BEARER.sub(lambda match: f"{match.group(1) or match.group(2)}***", _SIGNED.sub(r"\1***", text))
+    """``text`` without tokens, passwords, Slack's response addresses and the signed parts of others."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class _Redacted(logging.Formatter):
+    """The lines of libraries, tracebacks included, through the same sieve."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def _clean(_logger: Any, _method: str, event: Any) -> Any:  # noqa: ANN401  (structlog's own processor type)
     for name, value in event.items():
         if _SECRET_NAMES.search(str(name)):
             event[name] = "***"
-        elif isinstance(value, str):
-            event[name] = redact(value)
+        else:
+            event[name] = _deep(value)
     return event
+
+
+def _deep(value: Any) -> Any:  # noqa: ANN401  (whatever somebody logs)
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: "***" if _SECRET_NAMES.search(str(name)) else _deep(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_deep(one) for one in value]
+    return value if isinstance(value, bool | int | float | None) else redact(str(value))
 
 
 def set_up(*, verbose: bool = False, quiet: bool = False, as_json: bool | None = None) -> None:
@@ -34,7 +64,7 @@ def set_up(*, verbose: bool = False, quiet: bool = False, as_json: bool | None =
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if to_json else structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
         _clean,
     ]
     renderer: Any = structlog.processors.JSONRenderer() if to_json else structlog.dev.ConsoleRenderer(colors=False)
@@ -44,8 +74,8 @@ def set_up(*, verbose: bool = False, quiet: bool = False, as_json: bool | None =
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Redacted("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for noisy in ("azure", "msal", "slack_bolt", "slack_sdk", "aiohttp.access", "dbos"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
 """Slack: signed requests in through Bolt, cards out through the Web API. Thin: what is said is decided elsewhere."""
 
 import json
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -337,7 +338,13 @@ def build_bolt(signing_secret: str, api: SlackApi, directory: SlackDirectory, pu
         # Bolt would ask auth.test before the first acknowledgement; who we are is asked at start instead.
         return AuthorizeResult(enterprise_id=None, team_id=directory.team_id or None, bot_token=api.token)
 
-    app = AsyncApp(client=api.client, signing_secret=signing_secret, authorize=authorize, process_before_response=True)
+    app = AsyncApp(
+        logger=logging.getLogger("slack_bolt"),
+        client=api.client,
+        signing_secret=signing_secret,
+        authorize=authorize,
+        process_before_response=True,
+    )
     everything = re.compile(".*")
 
     async def store(kind: str, body: Mapping[str, Any], ack: AsyncAck, *, dedupe: str | None = None) -> None:
