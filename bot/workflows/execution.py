@@ -6,7 +6,8 @@ lost answer the next pass *looks* whether the effect is there before anything is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from bot.workflows.incidents import Incidents
 from bot.workflows.services import Services
 from domain.actor import SYSTEM
 from domain.approval import State, StepState
+from domain.approval_policy import satisfiable
+from domain.arm import name_of
 from domain.errors import (
     BadRequest,
     Conflict,
@@ -29,8 +32,9 @@ from domain.errors import (
     RequestError,
     Throttled,
 )
-from domain.fix import Call, FixPlan, Kind, Progress, RunFacts, Seen, Stage, difference
+from domain.fix import Call, FixPlan, Progress, RunFacts, Seen, Stage, difference
 from domain.records import dump_call, dump_plan, load_plan
+from fixes.assignments import revocation
 from fixes.registry import target
 from fixes.steps import LIST_LAG, send, step_for
 
@@ -38,7 +42,12 @@ LOOK_AGAIN = timedelta(seconds=5)
 LOOKS_BEFORE_SENDING_AGAIN = 3
 LOOKS_BEFORE_UNCLEAR = 60
 SENDS_AT_MOST = 3
+SENDS_OF_COMPENSATIONS = 20
+"""What puts things back is tried much longer: giving up would leave a lock off."""
 REPLANS_AT_MOST = 20
+BUGS_AT_MOST = 5
+IN_TIME = timedelta(minutes=1)
+"""A temporary right that would end sooner than this is not handed out any more."""
 FINISHED = frozenset({StepState.DONE, StepState.FAILED, StepState.SKIPPED, StepState.UNCLEAR})
 IDEMPOTENT = frozenset({"PUT", "DELETE", "PATCH"})
 
@@ -72,6 +81,7 @@ class Execution:
     services: Services
     approvals: Approvals
     incidents: Incidents
+    _driving: set[str] = field(default_factory=set)
 
     # -- from approved to executing ------------------------------------------------------------------------------
 
@@ -89,7 +99,7 @@ class Execution:
         freeze = services.frozen(services.clock.now())
         if freeze is not None:
             why = f" ({freeze.reason})" if freeze.reason else ""
-            await self._later(approval_id, row["tries"], f"No changes before {freeze.end:%Y-%m-%d %H:%M %Z}{why}")
+            await self._later(row, row["tries"], f"No changes before {freeze.end:%Y-%m-%d %H:%M %Z}{why}")
             return
         approved = load_plan(row["plan"])
         try:
@@ -101,10 +111,13 @@ class Execution:
             if row["tries"] >= REPLANS_AT_MOST:
                 await self._cannot_start(row, f"Azure could not be read to check the plan again: {error}")
             else:
-                await self._later(approval_id, row["tries"] + 1, f"Waiting to read Azure again: {error}")
+                await self._later(row, row["tries"] + 1, f"Waiting to read Azure again: {error}")
             return
         if plan.problems:
             await self._cannot_start(row, f"It cannot run now: {'; '.join(plan.problems)}")
+            return
+        if not plan.calls:
+            await self._cannot_start(row, f"Nothing is left to do: {'; '.join(plan.notes) or 'all is as it should be'}")
             return
         if plan.fingerprint(services.operator_client_id) != row["fingerprint"]:
             await self._ask_anew(row, approved, plan)
@@ -112,14 +125,15 @@ class Execution:
         try:
             await self._enter_executing(row, plan)
         except _LockedError as locked:
-            await self._later(approval_id, row["tries"], f"Waits for {locked.holder}, which is changing {locked.key}")
+            await self._later(row, row["tries"], f"Waits for {locked.holder}, which is changing {name_of(locked.key)}")
 
-    async def _later(self, approval_id: str, tries: int, note: str) -> None:
+    async def _later(self, row: Row, tries: int, note: str) -> None:
         async with self.services.store.begin() as tx:
-            if await tx.move(
-                t.approvals, approval_id, State.APPROVED, tries=tries, note=note, due_at=tx.now + self.services.poll
-            ):
-                await self.approvals.show(tx, approval_id)
+            moved = await tx.move(
+                t.approvals, row["id"], State.APPROVED, tries=tries, note=note, due_at=tx.now + self.services.poll
+            )
+            if moved and note != row["note"]:
+                await self.approvals.show(tx, row["id"])
 
     async def _cannot_start(self, row: Row, note: str) -> None:
         async with self.services.store.begin() as tx:
@@ -130,27 +144,47 @@ class Execution:
                 await self.approvals.show(tx, row["id"])
 
     async def _ask_anew(self, row: Row, approved: FixPlan, plan: FixPlan) -> None:
-        client_id = self.services.operator_client_id
+        services = self.services
+        client_id = services.operator_client_id
+        rule = self.approvals.rule_for(plan)
+        decidable = satisfiable(rule, rows.approval(row).requesters)
+        if rule is None or not decidable.allowed:
+            await self._cannot_start(row, f"The plan changed, and nobody could approve the new one: {decidable.reason}")
+            return
         changed = difference(approved, plan, client_id) or ("the identity that would do it has changed",)
-        async with self.services.store.begin() as tx:
+        async with services.store.begin() as tx:
+            expires, remind = tx.now + services.expires, tx.now + services.remind
             moved = await tx.move(
                 t.approvals,
                 row["id"],
                 State.APPROVED,
                 state=State.REQUESTED,
                 plan=dump_plan(plan),
+                risk=plan.risk.value,
                 fingerprint=plan.fingerprint(client_id),
                 operator_client_id=client_id,
+                rule=rows.dump_rule(rule),
                 votes=[],
                 revision=row["revision"] + 1,
                 decision={"changed": list(changed)},
                 decided_at=None,
                 note="The plan changed after it was approved, so nothing was done; please look again",
-                expires_at=tx.now + self.services.expires,
-                due_at=tx.now + self.services.remind,
+                expires_at=expires,
+                remind_at=remind,
+                reminders=0,
+                due_at=min(expires, remind),
             )
             if moved:
-                tx.audit("approval.plan_changed", row["id"], SYSTEM, {"changed": list(changed)})
+                tx.audit(
+                    "approval.plan_changed",
+                    row["id"],
+                    SYSTEM,
+                    {
+                        "changed": list(changed),
+                        "plan": plan.hashed(client_id),
+                        "fingerprint": plan.fingerprint(client_id),
+                    },
+                )
                 await self.approvals.show(tx, row["id"])
 
     async def _enter_executing(self, row: Row, plan: FixPlan) -> None:
@@ -162,8 +196,7 @@ class Execution:
                 return
             for key in plan.locks:
                 if not await tx.insert_new(t.locks, key=key, run_id=run_id, taken_at=tx.now):
-                    holder = await tx.one(sa.select(t.locks.c.run_id).where(t.locks.c.key == key))
-                    raise _LockedError(holder["run_id"] if holder else "another run", key)
+                    raise _LockedError(await self._holder(tx, key), key)
             await tx.insert(
                 t.fix_runs,
                 id=run_id,
@@ -186,20 +219,62 @@ class Execution:
             await self.approvals.show(tx, row["id"])
             await tx.enqueue("run", run_id, "start")
 
+    @staticmethod
+    async def _holder(tx: Tx, key: str) -> str:
+        """Who holds a lock, in words: the request and what it does."""
+        found = await tx.one(
+            sa.select(t.approvals.c.id, t.approvals.c.plan)
+            .join(t.fix_runs, t.fix_runs.c.approval_id == t.approvals.c.id)
+            .join(t.locks, t.locks.c.run_id == t.fix_runs.c.id)
+            .where(t.locks.c.key == key)
+        )
+        return f"{found['id']} ({found['plan']['title']})" if found else "another fix"
+
     # -- one pass after another ----------------------------------------------------------------------------------
 
     async def drive_run(self, run_id: str) -> None:
-        """Go on with a run as far as it goes now."""
+        """Go on with a run as far as it goes now.
+
+        One drive at a time within this process: a lease that ran out while a call is under way must not send it again.
+        """
+        if run_id in self._driving:
+            return
+        self._driving.add(run_id)
         try:
             while True:
                 row = await self.services.store.get(t.fix_runs, run_id)
                 if row is None or row["state"] != "executing":
                     return
-                waiting = await self._pass(row)
-                if waiting is not None:
+                if await self._pass(row) is not None:
                     return
         except _LostRaceError:
             return
+        except sa.exc.SQLAlchemyError:
+            raise
+        except Exception:
+            # Whatever is wrong in here, a run must not hold its locks for ever: a person gets it in the end.
+            self.services.log.exception("run_failed", run=run_id)
+            await self._count_bug(run_id)
+        finally:
+            self._driving.discard(run_id)
+
+    async def _count_bug(self, run_id: str) -> None:
+        row = await self.services.store.get(t.fix_runs, run_id)
+        if row is None or row["state"] != "executing":
+            return
+        if row["tries"] + 1 >= BUGS_AT_MOST:
+            why = "the bot itself failed while it worked on this; the log has the details"
+            try:
+                await self._end(row, load_plan(row["plan"]), list(row["steps"]), State.UNCLEAR, why, {})
+            except _LostRaceError:
+                return
+            return
+        async with self.services.store.begin() as tx:
+            await tx.execute(
+                t.fix_runs.update()
+                .where(t.fix_runs.c.id == run_id, t.fix_runs.c.state == "executing")
+                .values(tries=row["tries"] + 1, due_at=tx.now + self.services.poll)
+            )
 
     async def _pass(self, row: Row) -> _Wait | None:
         plan = load_plan(row["plan"])
@@ -230,6 +305,10 @@ class Execution:
             return await self._save(row, steps)
         if not services.may_change():
             return await self._save(row, steps, due_at=now + services.poll, note="this replica waits for its heartbeat")
+        until = rows.moment(plan.parameters.get("rights_until")) if call.revoke_on_expiry else None
+        if until is not None and until <= now + IN_TIME:
+            step |= {"state": StepState.FAILED.value, "note": "the time for which the right was wanted is over"}
+            return await self._save(row, steps)
         step |= {
             "state": StepState.INTENDED.value,
             "at": now.isoformat(),
@@ -237,7 +316,9 @@ class Execution:
             "sends": step.get("sends", 0) + 1,
             "note": "",
         }
-        row = await self._intend(row, plan, steps, index)
+        row = await self._intend(row, plan, steps, index, until)
+        if not services.may_change():
+            return _Wait(until=now)  # frozen since it was written down: whoever is awake looks before it sends
         try:
             receipt = await send(call, services.operator)
         except OutcomeUnknown as error:
@@ -248,7 +329,9 @@ class Execution:
             # Nothing left this machine, or Azure refused to take it: it is safe to try again later.
             wait = getattr(error, "retry_after", None) or services.poll
             step |= {"note": str(error), "state": StepState.WAITING.value}
-            if step["sends"] >= SENDS_AT_MOST and not isinstance(error, Throttled):
+            if isinstance(error, Throttled):
+                step["sends"] -= 1
+            elif step["sends"] >= _sends_at_most(call):
                 step["state"] = StepState.FAILED.value
                 return await self._save(row, steps)
             return await self._save(row, steps, due_at=services.clock.now() + wait)
@@ -329,10 +412,10 @@ class Execution:
                 await self._save_in(tx, row, steps, due_at=tx.now + LEASE)
             return None
         if seen.there is False or (call.method in IDEMPOTENT and looks >= LOOKS_BEFORE_SENDING_AGAIN):
-            if step.get("sends", 1) >= SENDS_AT_MOST:
+            if step.get("sends", 1) >= _sends_at_most(call):
                 step |= {
                     "state": StepState.FAILED.value,
-                    "note": f"sent {SENDS_AT_MOST} times without effect; {seen.note}",
+                    "note": f"sent {step.get('sends', 1)} times without effect; {seen.note}",
                 }
             else:
                 step |= {"state": StepState.WAITING.value, "looks": 0, "note": "it had not happened; sending again"}
@@ -349,6 +432,8 @@ class Execution:
         try:
             progress: Progress = await step_for(call.kind).follow(call, step["reference"], since, services.read())
         except GatewayError as error:
+            if self._over(row, plan):
+                return await self._follow_no_longer(row, steps, index, f"its progress cannot be read: {error}")
             wait = getattr(error, "retry_after", None) or services.poll
             step["note"] = f"could not look at its progress: {error}"
             return await self._save(row, steps, due_at=services.clock.now() + wait)
@@ -356,6 +441,8 @@ class Execution:
             step["reference"] = dict(progress.reference)
         step |= {"note": progress.note, "percent": progress.percent}
         match progress.stage:
+            case Stage.RUNNING if self._over(row, plan):
+                return await self._follow_no_longer(row, steps, index, f"it did not end in time: {progress.note}")
             case Stage.RUNNING:
                 due = services.clock.now() + services.poll
                 return await self._save(row, steps, due_at=due)
@@ -379,6 +466,15 @@ class Execution:
             await self._save_in(tx, row, steps, due_at=tx.now + LEASE)
         return None
 
+    def _over(self, row: Row, plan: FixPlan) -> bool:
+        """Whether the time in which a run must come to its end has passed."""
+        return bool(self.services.clock.now() - row["started_at"] >= self.services.proof_within + plan.duration)
+
+    async def _follow_no_longer(self, row: Row, steps: list[Step], index: int, why: str) -> _Wait | None:
+        """A request ends visibly also when Azure never says how it went; its locks are not kept for ever."""
+        steps[index] |= {"state": StepState.UNCLEAR.value, "note": why, "percent": None}
+        return await self._save(row, steps)
+
     async def _prove(self, row: Row, plan: FixPlan, steps: list[Step]) -> _Wait | None:
         services = self.services
         bad = next((step for step in steps if step["state"] in {StepState.FAILED, StepState.UNCLEAR}), None)
@@ -387,8 +483,11 @@ class Execution:
             return await self._end(row, plan, steps, state, bad["note"], {})
         now = services.clock.now()
         facts = RunFacts(started_at=row["started_at"], references=tuple(step["reference"] for step in steps))
+        fix = services.fixes.get(plan.fix)
+        if fix is None:
+            return await self._end(row, plan, steps, State.UNPROVED, f"this version knows no fix {plan.fix}", {})
         try:
-            proof = await services.fixes[plan.fix].verify(plan, facts, services.read(), now)
+            proof = await fix.verify(plan, facts, services.read(), now)
         except GatewayError as error:
             return await self._unproved_yet(row, plan, steps, f"the proof could not be read: {error}")
         if proof.proved is True:
@@ -398,29 +497,28 @@ class Execution:
         return await self._unproved_yet(row, plan, steps, proof.summary)
 
     async def _unproved_yet(self, row: Row, plan: FixPlan, steps: list[Step], missing: str) -> _Wait | None:
-        services = self.services
-        now = services.clock.now()
-        if now - row["started_at"] >= services.proof_within + plan.duration:
+        if self._over(row, plan):
             return await self._end(row, plan, steps, State.UNPROVED, f"not proved in time: {missing}", {})
-        return await self._save(row, steps, due_at=now + services.poll, note=f"waiting for the proof: {missing}")
+        due = self.services.clock.now() + self.services.poll
+        return await self._save(row, steps, due_at=due, note=f"waiting for the proof: {missing}")
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    async def _intend(self, row: Row, plan: FixPlan, steps: list[Step], index: int) -> Row:
-        """Write the intention, and before a temporary right its revoke, in one transaction."""
+    async def _intend(
+        self, row: Row, plan: FixPlan, steps: list[Step], index: int, until: datetime | None
+    ) -> dict[str, Any]:
+        """Write the intention, and before a temporary right its revoke, in one transaction; the row as it is then."""
         call = plan.calls[index]
         async with self.services.store.begin() as tx:
-            until = rows.moment(plan.parameters.get("rights_until") or None)
-            if call.revoke_on_expiry and until is not None:
-                await tx.insert_new(
-                    t.grants,
-                    id=f"{row['id']}-{index + 1}",
-                    run_id=row["id"],
-                    call=dump_call(removal_of(call)),
-                    what=call.purpose,
-                    state="armed",
-                    due_at=until,
-                )
+            if until is not None and await tx.insert_new(
+                t.grants,
+                id=grant_id(row["id"], index),
+                run_id=row["id"],
+                call=dump_call(revocation(call)),
+                what=call.purpose,
+                state="armed",
+                due_at=until,
+            ):
                 tx.audit(
                     "grant.revoke_stored",
                     row["approval_id"],
@@ -440,10 +538,8 @@ class Execution:
                 },
             )
             await self._save_in(tx, row, steps, due_at=tx.now + LEASE)
-        again = await self.services.store.get(t.fix_runs, row["id"])
-        if again is None:
-            raise _LostRaceError
-        return again
+        # Not read again: whoever wrote in between must win over what follows here.
+        return {**row, "steps": deepcopy(steps), "note": "", "revision": row["revision"] + 1}
 
     async def _save(
         self, row: Row, steps: list[Step], *, due_at: datetime | None = None, note: str = ""
@@ -538,17 +634,13 @@ def _ready_at(plan: FixPlan, steps: list[Step], index: int, settle: timedelta) -
     return ready
 
 
-def removal_of(call: Call) -> Call:
-    """The call that takes a granted role away again."""
-    return Call(
-        method="DELETE",
-        resource=call.resource,
-        api_version=call.api_version,
-        kind=Kind.ROLE_REMOVAL,
-        purpose=f"take away again: {call.purpose}",
-        action="Microsoft.Authorization/roleAssignments/delete",
-        scope=call.scope,
-    )
+def grant_id(run_id: str, index: int) -> str:
+    """The id of the row that takes back what a run's call hands out."""
+    return f"{run_id}-{index + 1}"
+
+
+def _sends_at_most(call: Call) -> int:
+    return SENDS_OF_COMPENSATIONS if call.always else SENDS_AT_MOST
 
 
 def _hashable(body: Any) -> Any:  # noqa: ANN401  (JSON)

@@ -6,9 +6,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from bot.store import tables as t
-from bot.store.store import Row
+from bot.store.store import Row, Tx
+from bot.workflows import rows
 from bot.workflows.services import Services
 from domain.actor import SYSTEM, Actor
+from domain.approval import StepState
 from domain.errors import GatewayError, NotAllowed, NotFound, ResourceNotFound
 from domain.records import load_call
 from fixes.steps import step_for
@@ -30,6 +32,9 @@ class Grants:
             return
         if services.operator is None or not services.may_change():
             await self._again(row, "there is no operator identity, or this replica waits for its heartbeat")
+            return
+        if await self._may_still_arrive(row):
+            await self._again(row, "the call that hands the right out is still under way")
             return
         if not await self._claim(row):
             return
@@ -60,10 +65,18 @@ class Grants:
             if await tx.move(t.grants, grant_id, "revoking", state="revoked", ended_at=tx.now, due_at=None, note=""):
                 tx.audit(
                     "grant.revoked",
-                    row["run_id"],
+                    await self._subject(tx, row["run_id"]),
                     SYSTEM,
                     {"grant": grant_id, "what": row["what"], "resource": call.resource},
                 )
+
+    async def _may_still_arrive(self, row: Row) -> bool:
+        """Whether the right may be handed out after this look: then taking it back now would leave it there for good."""
+        run = await self.services.store.get(t.fix_runs, row["run_id"])
+        if run is None or run["state"] != "executing":
+            return False
+        step = run["steps"][int(row["id"].rpartition("-")[2]) - 1]
+        return step["state"] in {StepState.WAITING, StepState.INTENDED}
 
     async def _claim(self, row: Row) -> bool:
         async with self.services.store.begin() as tx:
@@ -76,29 +89,43 @@ class Grants:
                 due_at=tx.now + AGAIN,
             )
             if claimed and row["state"] == "armed":
-                tx.audit("grant.revoking", row["run_id"], SYSTEM, {"grant": row["id"], "what": row["what"]})
+                subject = await self._subject(tx, row["run_id"])
+                tx.audit("grant.revoking", subject, SYSTEM, {"grant": row["id"], "what": row["what"]})
             return claimed
 
     async def _again(self, row: Row, why: str) -> None:
         self.services.log.warning("revoke_again", grant=row["id"], why=why)
         async with self.services.store.begin() as tx:
-            await tx.move(t.grants, row["id"], ("armed", "revoking"), due_at=tx.now + AGAIN, state="revoking", note=why)
+            await tx.move(t.grants, row["id"], ("armed", "revoking"), due_at=tx.now + AGAIN, note=why)
+
+    @staticmethod
+    async def _subject(tx: Tx, run_id: str) -> str:
+        """The request that a run belongs to: what the record calls it by."""
+        run = await tx.one(sa.select(t.fix_runs.c.approval_id).where(t.fix_runs.c.id == run_id))
+        return str(run["approval_id"]) if run else run_id
 
     async def revoke_now(self, run_id: str, actor: Actor) -> int:
         """Take the rights of a run away before their time; how many there were.
 
         Raises:
-            NotAllowed: this account may not act.
+            NotAllowed: this person neither asked for nor approved what handed them out.
             NotFound: the run handed out nothing that is still there.
         """
         if not actor.may_act:
             raise NotAllowed(f"Nothing was changed: {actor.why_not}.")
         async with self.services.store.begin() as tx:
-            rows = await tx.all(sa.select(t.grants).where(t.grants.c.run_id == run_id, t.grants.c.state == "armed"))
-            if not rows:
+            subject = await self._subject(tx, run_id)
+            found = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == subject))
+            if found is None:
+                raise NotFound(f"There is no run {run_id}.")
+            request = rows.approval(found)
+            if not any(actor.is_same_human(one) for one in (*request.requesters, *(v.actor for v in request.votes))):
+                raise NotAllowed("Nothing was changed: only who asked for the right or approved it may end it early.")
+            armed = await tx.all(sa.select(t.grants).where(t.grants.c.run_id == run_id, t.grants.c.state == "armed"))
+            if not armed:
                 raise NotFound("No temporary right of that fix is left to take away.")
-            for row in rows:
+            for row in armed:
                 await tx.move(t.grants, row["id"], "armed", due_at=tx.now)
-                tx.audit("grant.revoke_early", run_id, actor, {"grant": row["id"], "what": row["what"]})
+                tx.audit("grant.revoke_early", subject, actor, {"grant": row["id"], "what": row["what"]})
                 await tx.enqueue("grant", row["id"], "early")
-        return len(rows)
+        return len(armed)
