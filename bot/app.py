@@ -28,7 +28,9 @@ from bot.store import tables as t
 from bot.store.chain import Signer
 from bot.store.store import Store, Wake
 from bot.transports import slack, webhooks
+from bot.transports.teams_auth import KeyCache
 from bot.transports.teams_views import named_people
+from bot.transports.webhook_auth import EntraToken
 from bot.workflows import rows
 from bot.workflows.approvals import Approvals
 from bot.workflows.drain import Drain
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 KEEP_WORK = timedelta(days=7)
 KEEP_GROUPS_S = 60.0
+ENTRA_METADATA = "https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration"
 PRUNE_EVERY_S = 3600.0
 METRICS_EVERY_S = 15.0
 DRAIN_S = 10.0
@@ -425,7 +428,14 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         routes["/api/messages"] = on_teams.route
     if settings.webhook_on:
         secrets = [one.strip() for one in settings.webhook_token.get_secret_value().split(",") if one.strip()]
-        routes["/webhooks/azure-monitor"] = webhooks.route(store, [webhooks.SharedSecret(secrets)], alerts_drain.wake)
+        ways: list[webhooks.Authenticate] = [webhooks.SharedSecret(secrets)] if secrets else []
+        if settings.webhook_entra_audience:
+            tenant = settings.entra_tenant
+            keys = KeyCache(
+                metadata_url=settings.webhook_entra_metadata_url or ENTRA_METADATA.format(tenant), http=http
+            )
+            ways.append(EntraToken(audience=settings.webhook_entra_audience, keys=keys, tenant_id=tenant))
+        routes["/webhooks/azure-monitor"] = webhooks.route(store, ways, alerts_drain.wake)
     metrics = Metrics()
     health = server.Health(checks={"store": lambda: _store_answers(store), "workflows": lambda: _fresh(replicas)})
     loops += [

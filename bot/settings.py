@@ -274,6 +274,12 @@ class Settings(BaseSettings):
         return value.get_secret_value() if value else ""
 
     @property
+    def entra_tenant(self) -> str:
+        """The tenant that Azure's identities live in."""
+        value = self.azure_environment.get("AZURE_TENANT_ID")
+        return value.get_secret_value() if value else self.teams_tenant_id
+
+    @property
     def slack_on(self) -> bool:
         """Whether Slack is set up."""
         return bool(self.slack_bot_token.get_secret_value())
@@ -413,6 +419,10 @@ def _together(settings: Settings) -> list[str]:
     password = settings.teams_app_password.get_secret_value()
     if settings.teams_on and settings.teams_app_type == "SingleTenant" and not password:
         faults.append("TEAMS_APP_PASSWORD: needed with TEAMS_APP_TYPE = SingleTenant")
+    if settings.webhook_entra_audience and not (settings.webhook_entra_metadata_url or settings.entra_tenant):
+        faults.append(
+            "WEBHOOK_ENTRA_AUDIENCE: needs AZURE_TENANT_ID (or WEBHOOK_ENTRA_METADATA_URL) to check tokens by"
+        )
     if settings.clock_url and not (is_loopback(settings.clock_url) and is_loopback(settings.arm_endpoint)):
         faults.append("BACKUPBOT_CLOCK_URL: only for a simulated cloud: it and BACKUPBOT_ARM_ENDPOINT must be loopback")
     for name, url in (
