@@ -1,7 +1,7 @@
 """Incidents: opened by alerts, sweeps and people, one live one per key; diagnosed by the bot; closed by proofs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,12 +49,26 @@ class Incidents:
     async def from_alert(self, alert_row_id: str, alert: Alert) -> None:
         """Find or open the incident that an alert belongs to; the alert's row is marked in the same transaction."""
         services = self.services
+        alert = await self._with_item(alert)
         async with services.store.begin() as tx:
             done = await tx.move(t.alerts, alert_row_id, ("new", "working"), state="done")
             if not done:
                 return
             incident_id = await self._note_alert(tx, alert)
             await tx.execute(t.alerts.update().where(t.alerts.c.id == alert_row_id).values(incident_id=incident_id))
+
+    async def _with_item(self, alert: Alert) -> Alert:
+        """The alert with its protected item, found by the resource behind it where the alert names only that."""
+        if alert.item_id or not (alert.source_id and alert.vault_id):
+            return alert
+        try:
+            items = await self.services.read().items(VaultId.parse(alert.vault_id))
+        except GatewayError as error:
+            self.services.log.info("alert_item_not_looked_up", error=str(error))
+            return alert
+        found = [item for item in items if item.source_id and key(item.source_id) == key(alert.source_id)]
+        # Several databases live on one machine: then the alert stays one of the vault, rather than of a guessed item.
+        return replace(alert, item_id=found[0].id.id, item_name=found[0].name) if len(found) == 1 else alert
 
     async def _note_alert(self, tx: Tx, alert: Alert) -> str | None:
         row = await tx.one(
