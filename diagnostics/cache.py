@@ -39,6 +39,11 @@ class _Once:
         self._reads: dict[Hashable, _Shared] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        found = self._method(name)
+        self.__dict__[name] = found  # a signature takes longer to make out than most answers to parse
+        return found
+
+    def _method(self, name: str) -> Callable[..., Awaitable[object]]:
         method = cast(Callable[..., Awaitable[object]], getattr(self._reader, name))
         signature = inspect.signature(method)
 
