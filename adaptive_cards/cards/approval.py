@@ -268,6 +268,42 @@ def reminder(approval: Approval, *, now: datetime, simulated: bool) -> Card:
     )
 
 
+def emergency(approval: Approval, actor: Actor, reason: str, *, simulated: bool) -> Card:
+    """A new message to everybody named: somebody approved alone."""
+    entries = tuple(dict.fromkeys((*approval.rule.told, *approval.rule.approvers)))
+    return Card(
+        summary=f"Emergency approval by {actor.label}: {approval.plan.title} · {approval.plan.item_name}",
+        elements=(
+            Text(spans(_joined(entries), ": ", _mention(actor), " approved this alone (break glass).")),
+            Text(approval.plan.sentence),
+            Facts((("Reason given", reason),)),
+        ),
+        severity="warning",
+        simulated=simulated,
+        key=f"{approval.id}-emergency",
+    )
+
+
+def review(approval: Approval, actor: Actor, reason: str, *, simulated: bool) -> Card:
+    """The next working day: was that right?"""
+    return Card(
+        summary=f"Please review the emergency approval of {approval.plan.title} · {approval.plan.item_name}",
+        elements=(
+            Text(spans(_joined(approval.rule.told), ": ", _mention(actor), " approved this alone. Was it right?")),
+            Text(approval.plan.sentence),
+            Facts(
+                (
+                    ("Reason given", reason),
+                    ("What became of it", f"/backup audit {approval.incident_id or approval.id}"),
+                )
+            ),
+        ),
+        severity="info",
+        simulated=simulated,
+        key=f"{approval.id}-review",
+    )
+
+
 def listing(approvals: tuple[Approval, ...], *, now: datetime, simulated: bool) -> Card:
     """Everything that waits or is being done."""
     if not approvals:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,7 @@ LEASE = timedelta(seconds=60)
 """How long after a piece of work was handed out its row is looked at again."""
 
 CHANGED = "It was changed while you were looking, so your click changed nothing: please look again."
+SATURDAY = 5
 DECISIONS = ("approve", "reject", "withdraw", "break_glass")
 
 
@@ -490,7 +491,21 @@ class Approvals:
         )
         if values.get("state") == State.APPROVED:
             await tx.enqueue("approval", approval_id, f"approved:{row['revision']}")
-        return await self.show(tx, approval_id)
+        shown = await self.show(tx, approval_id)
+        if decision == "break_glass":
+            await self._tell_of_emergency(tx, shown, actor, reason, row)
+        return shown
+
+    async def _tell_of_emergency(self, tx: Tx, decided: Approval, actor: Actor, reason: str, row: Row) -> None:
+        """Everybody named is told at once, and a review is asked for on the next working day."""
+        for record in row["places"] or []:
+            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(decided.id))
+            simulated = self.services.simulated
+            said = approval_card.emergency(decided, actor, reason, simulated=simulated)
+            await tx.say(f"{message_key(decided.id)}:emergency", place, said)
+            review = approval_card.review(decided, actor, reason, simulated=simulated)
+            # The outbox's due times are on wall time: people review on their own calendar.
+            await tx.say(f"{message_key(decided.id)}:review", place, review, delay_until=next_working_day(tx.now))
 
     def _required(self, current: Approval) -> int:
         """How many approvals are needed: what was said when it was asked, or more where the rule has become stricter."""
@@ -596,6 +611,14 @@ class Approvals:
             sa.select(t.approvals).where(t.approvals.c.state.in_(LIVE)).order_by(t.approvals.c.created_at).limit(200)
         )
         return tuple(rows.approval(row) for row in found)
+
+
+def next_working_day(now: datetime) -> datetime:
+    """Nine o'clock UTC of the next day that is neither Saturday nor Sunday."""
+    day = now + timedelta(days=1)
+    while day.weekday() >= SATURDAY:
+        day += timedelta(days=1)
+    return day.replace(hour=9, minute=0, second=0, microsecond=0)
 
 
 def vault_of(plan: FixPlan) -> VaultId:
