@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AwareDatetime,
     BaseModel,
@@ -21,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StrictBool,
     ValidationError,
 )
 from pydantic.fields import FieldInfo
@@ -37,7 +39,15 @@ APPROVER = re.compile(r"\*|azure-rbac|email:\S+@\S+|slack:[UW]\w+|slack-group:S\
 
 
 def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+    if isinstance(value, timedelta):
+        return value
+    return parse_duration(value if isinstance(value, str) else str(value))
+
+
+def _some(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
 
 
 def _several(value: object) -> object:
@@ -57,6 +67,8 @@ def _people(value: object) -> object:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Pause = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_some)]
+"""A duration that is not 0: loops rest for it."""
 Globs = Annotated[tuple[str, ...], BeforeValidator(_several)]
 People = Annotated[tuple[str, ...], BeforeValidator(_people)]
 
@@ -72,7 +84,7 @@ class Azure(Section):
 
     subscriptions: tuple[str, ...] = ()
     backup_service_object_id: str = ""
-    timeout: Duration = timedelta(seconds=25)
+    timeout: Pause = timedelta(seconds=25)
 
 
 class Alerts(Section):
@@ -98,13 +110,13 @@ class RpoRuleSection(Section):
 
     vault: Globs = ("*",)
     item: Globs = ("*",)
-    rpo: Duration
+    rpo: Pause
 
 
 class Rpo(Section):
     """``[rpo]``."""
 
-    default: Duration = timedelta(hours=26)
+    default: Pause = timedelta(hours=26)
     grace: Duration = timedelta(hours=2)
     rule: tuple[RpoRuleSection, ...] = ()
 
@@ -121,7 +133,7 @@ class ApprovalRule(Section):
     approvers: People = ()
     notify: People = ()
     required: Literal[1, 2] = 1
-    self_approval: bool = False
+    self_approval: StrictBool = False
     break_glass: People = ()
 
 
@@ -136,8 +148,8 @@ class Freeze(Section):
 class Approvals(Section):
     """``[approvals]``."""
 
-    expires: Duration = timedelta(hours=4)
-    remind: Duration = timedelta(minutes=15)
+    expires: Pause = timedelta(hours=4)
+    remind: Pause = timedelta(minutes=15)
     rule: tuple[ApprovalRule, ...] = ()
     freeze: tuple[Freeze, ...] = ()
 
@@ -159,14 +171,14 @@ class Agents(Section):
 class Sweep(Section):
     """``[sweep]``."""
 
-    every: Duration = timedelta(minutes=15)
+    every: Pause = timedelta(minutes=15)
 
 
 class Jobs(Section):
     """``[jobs]``: how often running jobs are looked at, and how long a proof may take."""
 
-    poll: Duration = timedelta(seconds=30)
-    proof_within: Duration = timedelta(hours=24)
+    poll: Pause = timedelta(seconds=30)
+    proof_within: Pause = timedelta(hours=24)
 
 
 class Audit(Section):
@@ -206,7 +218,7 @@ class Settings(BaseSettings):
     clock_url: str = _plain("BACKUPBOT_CLOCK_URL")
     public_url: str = _plain("BACKUPBOT_PUBLIC_URL")
     role_settle: Duration = Field(default=timedelta(minutes=5), validation_alias=AliasChoices("BACKUPBOT_ROLE_SETTLE"))
-    job_poll: Duration | None = Field(default=None, validation_alias=AliasChoices("BACKUPBOT_JOB_POLL"))
+    job_poll: Pause | None = Field(default=None, validation_alias=AliasChoices("BACKUPBOT_JOB_POLL"))
 
     slack_bot_token: SecretStr = _secret("SLACK_BOT_TOKEN")
     slack_signing_secret: SecretStr = _secret("SLACK_SIGNING_SECRET")
@@ -300,9 +312,19 @@ class Settings(BaseSettings):
         return self.job_poll if self.job_poll is not None else self.jobs.poll
 
 
+def parts_of(url: str) -> SplitResult:
+    """The parts of an address; all empty when it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a port that is no number raises here
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
 def is_loopback(url: str) -> bool:
     """Whether the address is on this machine."""
-    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+    return parts_of(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _names(field: FieldInfo) -> list[str]:
@@ -312,6 +334,8 @@ def _names(field: FieldInfo) -> list[str]:
 
 _ENVIRONMENT = frozenset(name for field in Settings.model_fields.values() for name in _names(field))
 _PASSED_ON = ("AZURE_", "IDENTITY_", "MSI_")
+_AZURE_SECRETS = ("CLIENT_SECRET", "PASSWORD")
+"""Of azure-identity's own variables those that may stand in a file; its own ``…_FILE`` and ``…_PATH`` stay names."""
 _OURS = ("BACKUPBOT_", "TEAMS_", "WEBHOOK_")
 _OTHER_OURS = frozenset({"BACKUPBOT_CONFIG"})
 _SECTIONS = (
@@ -340,7 +364,10 @@ def load(environ: Mapping[str, str], *, directory: Path | None = None) -> Settin
         settings = Settings.model_validate(values)
     except ValidationError as error:
         faults += [_line(one) for one in error.errors()]
-    if settings is not None:
+        wrong = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+        rest = Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+        faults += [fault for fault in _together(rest) if fault.partition(":")[0] not in wrong]
+    else:
         faults += _together(settings)
     if settings is None or faults:
         raise SettingsError(faults)
@@ -355,23 +382,35 @@ def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str
         is_file = name.endswith("_FILE") and name not in _ENVIRONMENT
         known = base in _ENVIRONMENT if is_file else name in _ENVIRONMENT
         if known and is_file:
-            if base in environ:
+            if environ.get(base):
                 faults.append(f"{name}: {base} is set too; keep one of them")
                 continue
-            try:
-                values[base] = Path(text).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                faults.append(f"{name}: cannot read {text}: {error.strerror}")
+            if (content := _content(name, text, faults)) is not None:
+                values[base] = content
         elif known:
             if text:
                 values[name] = text
+        elif name.startswith(_PASSED_ON) and base.endswith(_AZURE_SECRETS) and is_file:
+            if (content := _content(name, text, faults)) is not None:
+                passed_on[base] = content
         elif name.startswith(_PASSED_ON):
-            passed_on[name] = text
+            passed_on.setdefault(name, text)
         elif name.startswith(_OURS) and name not in _OTHER_OURS:
             faults.append(f"{name}: there is no such setting")
     values["azure_environment"] = passed_on
     values["proxied"] = any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy"))
     return values
+
+
+def _content(name: str, path: str, faults: list[str]) -> str | None:
+    """What a file of a secret holds; None, and a fault, when it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        faults.append(f"{name}: cannot read {path}: {error.strerror}")
+    except ValueError:
+        faults.append(f"{name}: {path} is not text")
+    return None
 
 
 def _from_file(environ: Mapping[str, str], directory: Path, faults: list[str]) -> dict[str, Any]:
@@ -380,7 +419,7 @@ def _from_file(environ: Mapping[str, str], directory: Path, faults: list[str]) -
     if not named and not path.exists():
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         faults.append(f"BACKUPBOT_CONFIG: cannot read {path}: {error.strerror}")
         return {}
@@ -429,11 +468,12 @@ def _together(settings: Settings) -> list[str]:
         ("BACKUPBOT_ARM_ENDPOINT", settings.arm_endpoint),
         ("BACKUPBOT_GRAPH_ENDPOINT", settings.graph_endpoint),
     ):
-        if urlsplit(url).scheme != "https":
-            faults.append(f"{name}: must be https, since a bearer token goes there")
+        if parts_of(url).scheme != "https" or not parts_of(url).hostname:
+            faults.append(f"{name}: must be https://…, since a bearer token goes there")
     if settings.ca_file and not Path(settings.ca_file).is_file():
         faults.append(f"BACKUPBOT_CA_FILE: no such file: {settings.ca_file}")
-    if not settings.slack_api_url.startswith("https://") and not is_loopback(settings.slack_api_url):
+    slack = parts_of(settings.slack_api_url)
+    if not slack.hostname or (slack.scheme != "https" and not is_loopback(settings.slack_api_url)):
         faults.append("SLACK_API_URL: must be https, or http on this machine")
     if not settings.database_url.startswith(("sqlite:///", "postgresql://")):
         faults.append("DATABASE_URL: must begin with sqlite:/// or postgresql://")
