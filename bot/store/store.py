@@ -144,9 +144,19 @@ class Tx:
         self.wake.work = True
 
     async def say(
-        self, key: str, place: Place, card: Card, *, mode: str = "post", reply: Mapping[str, str] | None = None
+        self,
+        key: str,
+        place: Place,
+        card: Card,
+        *,
+        mode: str = "post",
+        reply: Mapping[str, str] | None = None,
+        not_before: datetime | None = None,
     ) -> None:
-        """Make ``card`` the latest state of the message ``key`` at ``place``; it is sent after the commit."""
+        """Make ``card`` the latest state of the message ``key`` at ``place``.
+
+        It is sent after the commit, a new one not before the wall-clock time ``not_before``.
+        """
         outbox = t.outbox
         latest = {"card": codec.dump(card), "state": "due", "updated_at": self.now, "tries": 0}
         new = self._insert(outbox).values(
@@ -158,6 +168,7 @@ class Tx:
             reply=dict(reply) if reply else None,
             revision=1,
             sent_revision=0,
+            due_at=not_before,
             **latest,
         )
         # A pause that the platform asked for (due_at) stays; what was given up before is tried again.

@@ -505,7 +505,7 @@ class Approvals:
             await tx.say(f"{message_key(decided.id)}:emergency", place, said)
             review = approval_card.review(decided, actor, reason, simulated=simulated)
             # The outbox's due times are on wall time: people review on their own calendar.
-            await tx.say(f"{message_key(decided.id)}:review", place, review, delay_until=next_working_day(tx.now))
+            await tx.say(f"{message_key(decided.id)}:review", place, review, not_before=next_working_day(tx.now))
 
     def _required(self, current: Approval) -> int:
         """How many approvals are needed: what was said when it was asked, or more where the rule has become stricter."""
