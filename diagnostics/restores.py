@@ -1,5 +1,6 @@
 """What a restore wants: asked for by a person, or read from the job that failed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -9,21 +10,21 @@ from diagnostics.history import code_of, error_text, explain, restore_trouble, s
 from diagnostics.registry import Context
 from domain.arm import name_of, resource_group_id, resource_group_of, subscription_of
 from domain.backup import Job
-from domain.errors import GatewayError
 
 STORAGE_API: Final = "2023-05-01"
 _DISKS_ONLY: Final = "recover disks"
 _ACCOUNT: Final = "Target Storage Account Name"
 _GROUP: Final = "Target resource group"
-_IDENTITY_CODES: Final = ("managedidentity", "msi")
+_IDENTITY: Final = re.compile(r"managed ?identity|\bmsi\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
     """A restore that is meant or has failed.
 
-    ``region`` is where it goes, normalised; ``account`` a storage account's name, or its ARM id when ``account`` starts with
-    a slash; ``group_id`` the resource group that it fills; "" where nobody said. ``job`` and ``known`` tell of the failure.
+    ``region`` is where it goes, normalised; ``size`` the VM size that was asked for, "" for that of the source; ``account`` a
+    storage account's name, or its ARM id when it starts with a slash; ``group_id`` the resource group that it fills; "" where
+    nobody said. ``job`` and ``known`` tell of the failure.
     """
 
     region: str
@@ -49,8 +50,8 @@ class Restore:
         """Whether the failed job restored with the vault's own identity, as far as it tells."""
         if self.job is None:
             return False
-        told = " ".join((code_of(self.job), error_text(self.job), *self.job.details)).casefold().replace(" ", "")
-        return any(mark in told for mark in _IDENTITY_CODES)
+        told = " ".join((code_of(self.job), error_text(self.job), *self.job.details))
+        return _IDENTITY.search(told) is not None
 
 
 def region(name: str) -> str:
@@ -73,7 +74,7 @@ async def wanted_restore(context: Context) -> Restore | None:
         region=region(target.region) or home,
         vault_region=home,
         subscription=subscription,
-        size=target.vm_size or await _size(context),
+        size=target.vm_size,
         account=target.storage_account or details.get(_ACCOUNT, ""),
         group_id=f"/subscriptions/{subscription}/resourceGroups/{group}" if group else "",
         disks_only=not target.vm_size and details.get("Job Type", "").casefold() == _DISKS_ONLY,
@@ -81,17 +82,6 @@ async def wanted_restore(context: Context) -> Restore | None:
         known=explain(code_of(job), error_text(job), item.workload) if job is not None else None,
         asked=context.restoring,
     )
-
-
-async def _size(context: Context) -> str:
-    """The VM's size; "" when there is no VM to ask, which another check says."""
-    vm_id = subject(context).source_id
-    if "/virtualmachines/" not in vm_id.casefold():
-        return ""
-    try:
-        return (await context.read.virtual_machine(vm_id)).size
-    except GatewayError:
-        return ""
 
 
 async def storage_account(context: Context, restore: Restore) -> Mapping[str, object] | None:

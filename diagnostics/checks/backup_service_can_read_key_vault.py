@@ -1,7 +1,7 @@
 """The backup service may read the keys of an encrypted VM: the right principal, its rights, and the vault's firewall."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diagnostics.history import both, side_by_side, subject
 from diagnostics.points import recovery_points
@@ -85,6 +85,11 @@ class Look:
     conditional: bool = False
     error: GatewayError | None = None
 
+    @property
+    def judgeable(self) -> bool:
+        """Whether enough was read: access policies stand in the vault itself and need no list of roles."""
+        return self.error is None or (self.vault is not None and not self.vault.rbac and self.principal != "")
+
 
 def needed(vm: VirtualMachine | None, points: Sequence[RecoveryPoint]) -> tuple[Need, ...] | None:
     """The key vaults that matter; None when nothing is encrypted, () when it is and Azure does not say where."""
@@ -100,24 +105,23 @@ def needed(vm: VirtualMachine | None, points: Sequence[RecoveryPoint]) -> tuple[
 
 
 async def _look(context: Context, need: Need) -> Look:
-    vault, (principal, unknown) = await both(_vault(context, need.vault_id), _principal(context))
-    if vault is None:
-        return Look(need=need, vault=None)
-    if unknown is not None:
-        return Look(need=need, vault=vault, error=unknown)
-    if not vault.rbac:
-        return Look(need=need, vault=vault, principal=principal)
+    vault, rights = await both(_vault(context, need.vault_id), _rights(context, need.vault_id))
+    return replace(rights, need=need, vault=vault)
+
+
+async def _rights(context: Context, vault_id: str) -> Look:
+    """What the service holds by roles, read beside the vault itself to save a round trip; empty for access policies."""
+    need, principal = Need(vault_id, secrets=False, keys=False), ""
     try:
-        assignments = await context.read.role_assignments(vault.id, principal)
+        principal = await context.read.backup_service_principal()
+        assignments = await context.read.role_assignments(vault_id, principal)
         plain = [one for one in assignments if not one.condition]
         ids = dict.fromkeys(one.role_definition_id for one in plain)
         roles = await side_by_side(*(context.read.role_definition(one) for one in ids))
     except GatewayError as error:
-        return Look(need=need, vault=vault, principal=principal, error=error)
+        return Look(need=need, vault=None, principal=principal, error=error)
     held = tuple(permission for role in roles for permission in role.permissions)
-    return Look(
-        need=need, vault=vault, principal=principal, permissions=held, conditional=len(plain) < len(assignments)
-    )
+    return Look(need=need, vault=None, principal=principal, permissions=held, conditional=len(plain) < len(assignments))
 
 
 async def _vault(context: Context, vault_id: str) -> KeyVault | None:
@@ -125,13 +129,6 @@ async def _vault(context: Context, vault_id: str) -> KeyVault | None:
         return await context.read.key_vault(vault_id)
     except ResourceNotFound:
         return None
-
-
-async def _principal(context: Context) -> tuple[str, GatewayError | None]:
-    try:
-        return await context.read.backup_service_principal(), None
-    except GatewayError as error:
-        return "", error
 
 
 def lacking(look: Look) -> tuple[str, ...]:
@@ -173,8 +170,8 @@ def judge(looks: Sequence[Look], *, why: Why) -> Finding:
             facts={"key_vault": "missing", "key_vault_id": gone.need.vault_id},
         )
     blocked = [look for look in looks if look.vault and firewall_blocks(look.vault)]
-    short = [look for look in looks if look.error is None and lacking(look)]
-    unread = next((look for look in looks if look.error is not None), None)
+    short = [look for look in looks if look.judgeable and lacking(look)]
+    unread = next((look for look in looks if not look.judgeable), None)
     if blocked or short:
         return _bad(blocked, short, unread, evidence, why)
     if unread is not None and unread.error is not None:

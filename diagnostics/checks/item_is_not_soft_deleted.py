@@ -35,11 +35,17 @@ _PURGE_AFTER = timedelta(days=14)
 )
 async def item_is_not_soft_deleted(context: Context) -> Finding:
     """Read the item, its points with the soft-deleted ones, and whether the last error speaks of a deleted share."""
-    item = await context.read.item(subject(context).id)
-    if item.soft_deleted or item.workload in _ON_PREMISES:
-        return judge(item, (), None, context.clock.now())
-    points, known = await both(recovery_points(context, include_soft_deleted=True), backup_code(context))
+    listed = subject(context)
+    if listed.workload in _ON_PREMISES:
+        return judge(await context.read.item(listed.id), (), None, context.clock.now())
+    (item, points), known = await both(
+        both(context.read.item(listed.id), _points(context, listed)), backup_code(context)
+    )
     return judge(item, points, known, context.clock.now())
+
+
+async def _points(context: Context, listed: ProtectedItem) -> Sequence[RecoveryPoint]:
+    return () if listed.soft_deleted else await recovery_points(context, include_soft_deleted=True)
 
 
 def judge(item: ProtectedItem, points: Sequence[RecoveryPoint], known: ErrorCode | None, now: datetime) -> Finding:

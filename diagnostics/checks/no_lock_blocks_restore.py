@@ -10,7 +10,7 @@ from diagnostics.restores import region, storage_account, target_group_id, text_
 from diagnostics.verdicts import Verdicts
 from domain.backup import Lock, Workload
 from domain.errors import GatewayError, ResourceNotFound
-from domain.finding import Finding
+from domain.finding import Finding, Outcome
 
 say = Verdicts(__name__)
 
@@ -53,10 +53,9 @@ class Scope:
 )
 async def no_lock_blocks_restore(context: Context) -> Finding:
     """Read the locks of whatever matters to this item now: a restore's target, or what its last error speaks of."""
-    known, restoring = await both(backup_code(context), _restore_scopes(context))
+    known, (scopes, unread) = await both(backup_code(context), _restore_scopes(context))
     name = known.name if known else ""
     item = subject(context)
-    scopes = list(restoring)
     if item.workload is Workload.VM and name in _CLEAN_UP:
         scopes.append(Scope(purpose="restore_points", id=await _points_group(context)))
     if item.workload is Workload.FILES and name in _SHARE and item.source_id:
@@ -65,21 +64,27 @@ async def no_lock_blocks_restore(context: Context) -> Finding:
         return say.not_asked(
             "No restore is asked for or has failed lately, and the last backup's error is not about locks."
         )
-    return judge(await side_by_side(*(_locked(context, scope) for scope in scopes)))
+    finding = judge(await side_by_side(*(_locked(context, scope) for scope in scopes)))
+    if finding.outcome is Outcome.PASS and unread is not None:
+        raise unread
+    return finding
 
 
-async def _restore_scopes(context: Context) -> list[Scope]:
+async def _restore_scopes(context: Context) -> tuple[list[Scope], GatewayError | None]:
+    """The scopes that a restore needs, and why the staging account, whose locks count too, could not be read."""
     restore = await wanted_restore(context)
     if restore is None:
-        return []
-    ids = [target_group_id(context, restore)]
+        return [], None
+    ids, unread = [target_group_id(context, restore)], None
     if restore.account:
         try:
             body = await storage_account(context, restore)
-        except GatewayError:
-            body = None  # restore_target_is_available says what is wrong with the account
-        ids.append(text_at(body, "id") if body is not None else "")
-    return [Scope(purpose="restore", id=one) for one in ids if one]
+            ids.append(text_at(body, "id") if body is not None else "")
+        except ResourceNotFound:
+            pass  # restore_target_is_available says that there is no such account
+        except GatewayError as error:
+            unread = error
+    return [Scope(purpose="restore", id=one) for one in ids if one], unread
 
 
 async def _points_group(context: Context) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diagnostics.history import both, subject
+from diagnostics.points import recovery_points
 from diagnostics.registry import Context, check
 from diagnostics.restores import Restore, region, short_name, storage_account, text_at, wanted_restore
 from diagnostics.verdicts import Verdicts, blind_of, why_blind
@@ -67,14 +68,28 @@ def _why(context: Context, error: GatewayError) -> str:
 
 async def _size(context: Context, restore: Restore) -> tuple[Part, str, int]:
     """The size's verdict, its quota family and its cores."""
-    if restore.disks_only or not restore.size:
+    if restore.disks_only:
         return Part(), "", 0
     path = f"/subscriptions/{restore.subscription}/providers/Microsoft.Compute/skus"
     try:
-        skus = await context.read.resources(path, _SKUS_API, {"$filter": f"location eq '{restore.region}'"})
+        skus, wanted = await both(
+            context.read.resources(path, _SKUS_API, {"$filter": f"location eq '{restore.region}'"}),
+            _wanted_size(context, restore),
+        )
     except GatewayError as error:
         return Part(error=error), "", 0
-    return judge_size(restore.size, restore.region, skus)
+    return judge_size(wanted, restore.region, skus) if wanted else (Part(), "", 0)
+
+
+async def _wanted_size(context: Context, restore: Restore) -> str:
+    """The size that was asked for, else the VM's own, else that of its newest point; "" when nobody knows any more."""
+    if restore.size:
+        return restore.size
+    try:
+        return (await context.read.virtual_machine(subject(context).source_id)).size
+    except ResourceNotFound:
+        points = await recovery_points(context)
+        return next((point.vm_size for point in points if point.vm_size), "")
 
 
 def judge_size(size: str, where: str, skus: Sequence[Body]) -> tuple[Part, str, int]:

@@ -48,6 +48,12 @@ _STATES: Final = (
         fixes=("resume_protection", RERUN),
     ),
     Rule(
+        id="protection_error",
+        title="Protection of the item is in an error state",
+        because=(shown(PROTECTION, FAIL, 0.8, "{summary}", state="error"),),
+        fixes=("resume_protection", RERUN),
+    ),
+    Rule(
         id="policy_inconsistent",
         title="The policy never reached the item, so its schedule is not applied",
         because=(shown(PROTECTION, FAIL, 0.88, "{summary}", state="inconsistent"),),

@@ -189,6 +189,13 @@ async def test_rights_that_cannot_be_read_are_unknown() -> None:
     assert (await ask(azure)).facts["firewall"] == "blocks"
 
 
+async def test_access_policies_need_no_list_of_roles() -> None:
+    """A denied list of assignments does not hide what the vault's own policies say."""
+    azure = an_encrypted_azure(a_key_vault(rbac=False))
+    azure.fail("role_assignments", PermissionDenied("no"))
+    assert (await ask(azure)).facts["access"] == "missing"
+
+
 async def test_an_unknown_principal_is_unknown() -> None:
     """Without the service's object id its rights cannot be looked up."""
     azure = an_encrypted_azure()

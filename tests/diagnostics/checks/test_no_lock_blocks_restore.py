@@ -4,6 +4,7 @@ import pytest
 
 from diagnostics.checks.no_lock_blocks_restore import Scope, judge, no_lock_blocks_restore
 from domain.backup import Lock
+from domain.errors import PermissionDenied
 from domain.finding import Outcome
 from tests.diagnostics.world import (
     POLICY_ID,
@@ -94,3 +95,15 @@ async def test_a_neighbours_lock_does_not_fail_a_healthy_vm() -> None:
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/AzureBackupRG_westeurope_1"
     azure.locks_by_scope[group.casefold()] = [NO_DELETE]
     assert (await no_lock_blocks_restore(a_context(azure))).outcome is Outcome.NOT_APPLICABLE
+
+
+async def test_an_account_that_may_not_be_read_is_not_called_free() -> None:
+    """Without a lock on the group the locks of the account decide, which nobody could read; a lock found is told anyway."""
+    azure = an_azure()
+    details = {"Target resource group": "rg-restore", "Target Storage Account Name": "ststage"}
+    azure.put(a_job(operation="Restore", errors=(an_error("X"),), details=details))
+    azure.fail("resources", PermissionDenied("no", action="Microsoft.Storage/storageAccounts/read"))
+    with pytest.raises(PermissionDenied):
+        await no_lock_blocks_restore(a_context(azure))
+    azure.locks_by_scope[GROUP.casefold()] = [READ_ONLY]
+    assert (await no_lock_blocks_restore(a_context(azure))).outcome is Outcome.FAIL

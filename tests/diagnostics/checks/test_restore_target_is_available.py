@@ -14,7 +14,7 @@ from diagnostics.registry import RestoreTarget
 from diagnostics.restores import Restore
 from domain.errors import PermissionDenied
 from domain.finding import Blind, Outcome
-from tests.diagnostics.world import SUBSCRIPTION, a_context, a_job, an_azure, an_error
+from tests.diagnostics.world import SUBSCRIPTION, a_context, a_job, a_point, an_azure, an_error
 from tests.fakes.azure import FakeAzure
 
 COMPUTE = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute"
@@ -161,3 +161,39 @@ async def test_a_fault_is_told_even_if_another_part_is_unreadable() -> None:
     finding = await restore_target_is_available(a_context(azure))
     assert finding.facts == {"size": "unavailable"}
     assert finding.suggests == ("restore_to_other_region", "restore_disks")
+
+
+async def test_the_size_of_a_vm_that_is_gone_comes_from_its_points() -> None:
+    """A deleted VM is what people restore; its newest point knows the size."""
+    azure = an_azure()
+    ready(azure)
+    azure.machines.clear()
+    context = replace(a_context(azure), restoring=True)
+    assert (await restore_target_is_available(context)).outcome is Outcome.UNKNOWN
+    item = context.item
+    assert item is not None
+    azure.points[item.id.key] = [a_point(5, vm_size=SIZE)]
+    assert (await restore_target_is_available(context)).evidence["size"] == SIZE
+
+
+async def test_a_vm_that_may_not_be_read_is_not_called_fine() -> None:
+    """A suitable account does not make up for a size that is not known."""
+    azure = an_azure()
+    ready(azure)
+    azure.fail("virtual_machine", PermissionDenied("no", action="Microsoft.Compute/virtualMachines/read"))
+    target = RestoreTarget(storage_account="ststage")
+    finding = await restore_target_is_available(replace(a_context(azure, target=target), restoring=True))
+    assert finding.blind is Blind.DENIED
+
+
+async def test_an_account_given_by_its_id() -> None:
+    """An ARM id is read directly; one that is not there does not suit, one that may not be read is unknown."""
+    azure = an_azure()
+    ready(azure)
+    account = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/ststage"
+    context = replace(a_context(azure, target=RestoreTarget(storage_account=account)), restoring=True)
+    assert (await restore_target_is_available(context)).facts == {"storage": "unsuitable"}
+    azure.bodies[account.casefold()] = an_account()
+    assert (await restore_target_is_available(context)).outcome is Outcome.PASS
+    azure.fail("resource", PermissionDenied("no", action="Microsoft.Storage/storageAccounts/read"))
+    assert (await restore_target_is_available(context)).blind is Blind.DENIED

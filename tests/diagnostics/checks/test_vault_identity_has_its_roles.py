@@ -96,3 +96,10 @@ async def test_a_customer_managed_key_needs_wrap_and_unwrap() -> None:
 async def test_a_key_vault_elsewhere_leaves_it_open() -> None:
     """A key in another subscription cannot be judged."""
     assert (await ask(an_azure(), a_vault(principal_id=IDENTITY, properties=WITH_KEY))).outcome is Outcome.UNKNOWN
+
+
+async def test_a_vm_size_is_no_identity() -> None:
+    """An error about a VM size does not make the vault's identity matter."""
+    azure = an_azure()
+    azure.put(a_job(operation="Restore", errors=(an_error("UserErrorSkuNotAvailable", "The VM size is not offered."),)))
+    assert (await ask(azure, a_vault())).outcome is Outcome.NOT_APPLICABLE
