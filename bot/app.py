@@ -357,7 +357,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     approvals, incidents = Approvals(services=services), Incidents(services=services)
     views.approvals = approvals
     execution = Execution(services=services, approvals=approvals, incidents=incidents)
-    grants = Grants(services=services)
+    grants = Grants(services=services, show=approvals.show)
     handlers = handler_services.Services(
         read=cloud.read,
         clock=clock,
@@ -368,6 +368,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         approvals=approvals,
         incidents=incidents,
         records=StoreRecords(store),
+        grants=grants,
         limits=services.limits,
         fix_settings=services.fix_settings,
         ledger=StoreLedger(store),

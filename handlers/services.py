@@ -111,6 +111,14 @@ class IncidentDesk(Protocol):
         ...
 
 
+class GrantDesk(Protocol):
+    """Rights handed out for a time."""
+
+    async def end_early(self, approval_id: str, actor: Actor) -> int:
+        """Take the rights of a request away now; how many there were."""
+        ...
+
+
 class Records(Protocol):
     """The audit and the drill ledger, for reading and adding."""
 
@@ -140,6 +148,7 @@ class Services:
     approvals: ApprovalDesk
     incidents: IncidentDesk
     records: Records
+    grants: GrantDesk | None = None
     limits: Limits = field(default_factory=Limits)
     fix_settings: FixSettings = field(default_factory=FixSettings)
     ledger: Ledger | None = None

@@ -207,7 +207,25 @@ def _decided(approval: Approval, now: datetime) -> list[Element]:
     return elements
 
 
-def render(approval: Approval, *, run: RunView | None, now: datetime, simulated: bool) -> Card:
+Rights = tuple[tuple[str, str, datetime | None, datetime | None], ...]
+"""(what for, armed | revoking | revoked, when it ends, when it ended) of each right handed out for a time."""
+
+
+def _rights(approval: Approval, rights: Rights, now: datetime) -> list[Element]:
+    elements: list[Element] = []
+    for what, state, ends, ended in rights:
+        if state == "revoked":
+            elements.append(
+                Text(spans(f"Taken away again: {what}", *((", ", ago(ended, now)) if ended else ()), "."), subtle=True)
+            )
+        elif ends is not None:
+            elements.append(Text(spans(f"Handed out for a time: {what}. It ends ", ago(ends, now), ".")))
+    if any(state == "armed" for _, state, _, _ in rights):
+        elements.append(Buttons((Button("Take the right away now", "grant.revoke", approval.id),)))
+    return elements
+
+
+def render(approval: Approval, *, run: RunView | None, now: datetime, simulated: bool, rights: Rights = ()) -> Card:
     """The card as it stands now."""
     plan = approval.plan
     head, severity = _HEAD[approval.state]
@@ -230,6 +248,7 @@ def render(approval: Approval, *, run: RunView | None, now: datetime, simulated:
         note = approval.note or (run.note if run else "")
         if note:
             elements.append(Text(note))
+        elements += _rights(approval, rights, now)
         if approval.state in {State.FAILED, State.UNPROVED, State.UNCLEAR}:
             elements.append(Buttons((Button("Diagnose again", "diagnose.item", plan.item_id),)))
     risk = f" · {_RISK_WORDS[plan.risk]} risk" if approval.state is State.REQUESTED else ""

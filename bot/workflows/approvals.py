@@ -567,11 +567,13 @@ class Approvals:
             raise NotFound(f"There is no request {approval_id}.")
         current = rows.approval(row)
         run_row = await tx.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
+        rights = await tx.all(_grants_of(approval_id)) if run_row else ()
         card = approval_card.render(
             current,
             run=rows.run(run_row) if run_row else None,
             now=tx.now,
             simulated=self.services.simulated,
+            rights=tuple((row["what"], row["state"], row["due_at"], row["ended_at"]) for row in rights),
         )
         for record in row["places"] or []:
             await tx.say(message_key(approval_id), Place(**record), card)
@@ -611,6 +613,16 @@ class Approvals:
             sa.select(t.approvals).where(t.approvals.c.state.in_(LIVE)).order_by(t.approvals.c.created_at).limit(200)
         )
         return tuple(rows.approval(row) for row in found)
+
+
+def _grants_of(approval_id: str) -> sa.Select[Any]:
+    grants, runs = t.grants, t.fix_runs
+    return (
+        sa.select(grants.c.what, grants.c.state, grants.c.due_at, grants.c.ended_at)
+        .join(runs, runs.c.id == grants.c.run_id)
+        .where(runs.c.approval_id == approval_id)
+        .order_by(grants.c.id)
+    )
 
 
 def next_working_day(now: datetime) -> datetime:

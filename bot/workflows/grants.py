@@ -1,5 +1,6 @@
 """Rights handed out for a time: taken back when due, whatever happened in between."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,6 +24,8 @@ class Grants:
     """The driver ``grant``."""
 
     services: Services
+    show: Callable[[Tx, str], Awaitable[object]] | None = None
+    """Makes the request's card say what the rows say."""
 
     async def drive(self, grant_id: str) -> None:
         """Take the right away (the tick calls when its time has come); try again until it is surely gone."""
@@ -63,12 +66,15 @@ class Grants:
             return
         async with services.store.begin() as tx:
             if await tx.move(t.grants, grant_id, "revoking", state="revoked", ended_at=tx.now, due_at=None, note=""):
+                subject = await self._subject(tx, row["run_id"])
                 tx.audit(
                     "grant.revoked",
-                    await self._subject(tx, row["run_id"]),
+                    subject,
                     SYSTEM,
                     {"grant": grant_id, "what": row["what"], "resource": call.resource},
                 )
+                if self.show is not None:
+                    await self.show(tx, subject)
 
     async def _may_still_arrive(self, row: Row) -> bool:
         """Whether the right may be handed out after this look: then taking it back now would leave it there for good."""
@@ -103,6 +109,13 @@ class Grants:
         """The request that a run belongs to: what the record calls it by."""
         run = await tx.one(sa.select(t.fix_runs.c.approval_id).where(t.fix_runs.c.id == run_id))
         return str(run["approval_id"]) if run else run_id
+
+    async def end_early(self, approval_id: str, actor: Actor) -> int:
+        """:meth:`revoke_now` for the run of a request."""
+        run = await self.services.store.one(sa.select(t.fix_runs.c.id).where(t.fix_runs.c.approval_id == approval_id))
+        if run is None:
+            raise NotFound(f"The request {approval_id} has handed out nothing.")
+        return await self.revoke_now(str(run["id"]), actor)
 
     async def revoke_now(self, run_id: str, actor: Actor) -> int:
         """Take the rights of a run away before their time; how many there were.
