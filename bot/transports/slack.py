@@ -399,7 +399,7 @@ def route(app: AsyncApp) -> Callable[[web.Request], Awaitable[web.Response]]:
         try:
             bolt_request = await to_bolt_request(request)
         except UnicodeDecodeError:
-            return web.json_response({"error": "not text"}, status=400)
+            return web.json_response({"error": "invalid request"}, status=401)  # Slack signs nothing that is not text
         return await to_aiohttp_response(await app.async_dispatch(bolt_request))
 
     return slack_events

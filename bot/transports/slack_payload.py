@@ -1,6 +1,7 @@
 """Pure: what Slack posts becomes a neutral request. Nothing here asks Slack anything."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from adaptive_cards.slack import INPUT_ACTION
 from domain.actor import Actor
 from handlers.requests import Command, Press, Request, Submission, Where
 
+_LINK = re.compile(r"<(?:mailto:)?((?:https?://)?[^<>|@#! ]+(?:@[^<>|]+)?)(?:\|([^<>]*))?>")
 Payload = Mapping[str, Any]
 
 
@@ -55,7 +57,7 @@ def request_of(kind: str, payload: Payload, actor: Actor) -> Request:
     match kind:
         case "command":
             where = Where(platform="slack", channel=str(payload.get("channel_id", "")))
-            return Command(text=str(payload.get("text", "")), actor=actor, where=where)
+            return Command(text=as_typed(str(payload.get("text", ""))), actor=actor, where=where)
         case "event":
             return _mention(payload, actor)
         case "action":
@@ -75,13 +77,22 @@ def is_ours(kind: str, payload: Payload) -> bool:
     return True
 
 
+def as_typed(text: str) -> str:
+    """Undo what Slack does to text: links in angle brackets, and three characters escaped.
+
+    https://docs.slack.dev/messaging/formatting-message-text
+    """
+    text = _LINK.sub(lambda match: match.group(2) or match.group(1), text)
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def _mention(payload: Payload, actor: Actor) -> Command:
     event = payload.get("event") or {}
     text = str(event.get("text", ""))
     if text.lstrip().startswith("<@"):
         text = text.partition(">")[2]
     where = Where(platform="slack", channel=str(event.get("channel", "")))
-    return Command(text=text, actor=actor, where=where)
+    return Command(text=as_typed(text), actor=actor, where=where)
 
 
 def _place(payload: Payload) -> Where:
