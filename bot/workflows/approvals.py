@@ -373,7 +373,7 @@ class Approvals:
         """Where the request is shown: where it was asked for, and wherever else the vault's incidents go."""
         places = [origin]
         for routed in self.services.route(vault_of(plan), {}).places:
-            if all((one.platform, one.channel) != (routed.platform, routed.channel) for one in places):
+            if all((one.platform, _whole(one.channel)) != (routed.platform, routed.channel) for one in places):
                 thread = f"incident:{incident_id}" if incident_id else ""
                 places.append(Place(platform=routed.platform, channel=routed.channel, thread_key=thread))
         return places
@@ -631,6 +631,11 @@ def next_working_day(now: datetime) -> datetime:
     while day.weekday() >= SATURDAY:
         day += timedelta(days=1)
     return day.replace(hour=9, minute=0, second=0, microsecond=0)
+
+
+def _whole(channel: str) -> str:
+    """The channel itself, where Teams names a thread of it (``19:…;messageid=…``)."""
+    return channel.partition(";messageid=")[0]
 
 
 def vault_of(plan: FixPlan) -> VaultId:
