@@ -73,10 +73,12 @@ class Control:
     faults: list[InjectedFault] = field(default_factory=list)
     count: int = 0
 
-    def record(self, identity: str, method: str, path: str, query: str, status: int) -> None:
-        """Adds a request to the log; status 0 means that the connection was cut."""
+    def record(self, identity: str, method: str, path: str, query: str, status: int, body: Json | None = None) -> None:
+        """Adds a request to the log; status 0 means that the connection was cut, and a body is kept where there was one."""
         self.count += 1
-        entry = {"identity": identity, "method": method, "path": path, "query": query, "status": status}
+        entry: Json = {"identity": identity, "method": method, "path": path, "query": query, "status": status}
+        if body is not None:
+            entry["body"] = body
         self.log.append({"n": self.count, **entry})
 
     def fault_for(self, method: str, path: str) -> InjectedFault | None:

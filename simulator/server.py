@@ -240,7 +240,7 @@ class Simulator:
             "x-ms-correlation-request-id", stable_uuid("correlation", self.control.count, raw_path, oid)
         )
         replaced = fault if fault is not None and (fault.status or fault.cut) else None
-        action = ""
+        action = body = ""
         if replaced is not None and not replaced.after_effect:
             answer = self._injected(replaced)
         elif not oid:
@@ -262,9 +262,8 @@ class Simulator:
             answer, action = self._perform(wanted)
             if replaced is not None:
                 answer = self._injected(replaced)
-        self.control.record(
-            self._identity(oid), request.method, request.path, query, 0 if replaced and replaced.cut else answer.status
-        )
+        status = 0 if replaced and replaced.cut else answer.status
+        self.control.record(self._identity(oid), request.method, request.path, query, status, _object(body))
         if replaced is not None and replaced.cut:
             if request.transport is not None:
                 request.transport.abort()
@@ -297,6 +296,14 @@ class Simulator:
     def _identity(self, oid: str) -> str:
         who = self.world.principals.get(oid)
         return who.name if who is not None and who.secret else oid
+
+
+def _object(body: str) -> Json | None:
+    try:
+        said = json.loads(body) if body.strip() else None
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def run_simulator(

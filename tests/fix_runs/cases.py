@@ -1,0 +1,62 @@
+"""The faults of the demonstration estate, and the fixes that mend them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, the fixes that mend it in their order, and what a person would set."""
+
+    fault: str
+    fixes: tuple[str, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    remains: frozenset[str] = frozenset()
+    """Checks that still FAIL afterwards, because no fix can change what they see."""
+
+    def __str__(self) -> str:
+        return f"{self.fault}: {' then '.join(self.fixes)}"
+
+
+ELSEWHERE = frozenset({"last_restore_succeeded", "restore_target_is_available"})
+"""The disks are restored in the other region; the size or the quota that lacks in this one still does, and the restore that
+failed for it stays the newest in the vault's own list, since the jobs of the paired region are listed there."""
+
+CASES = (
+    Case("transient", ("rerun_backup",)),
+    Case("health_degraded", ("rerun_backup",)),
+    Case("hana_system_db_down", ("rerun_backup",)),
+    Case("sql_full_missing", ("rerun_backup",)),
+    Case("sql_log_chain_broken", ("rerun_backup",)),
+    Case("job_stuck", ("cancel_and_rerun_backup",)),
+    Case("vm_deallocated", ("start_vm",)),
+    Case("database_host_deallocated", ("start_vm",)),
+    Case("provisioning_failed", ("reapply_vm",)),
+    Case("extension_failed", ("reinstall_snapshot_extension",)),
+    Case("extension_hidden_failure", ("reinstall_snapshot_extension",)),
+    Case("key_vault_access", ("grant_key_vault_access",)),
+    Case("key_vault_policy", ("add_key_vault_policy",)),
+    Case("vault_identity_role", ("assign_backup_role", "restore_disks")),
+    Case("soft_deleted", ("undelete_item", "resume_protection")),
+    Case("protection_stopped", ("resume_protection",)),
+    Case("backups_suspended", ("resume_protection",)),
+    Case("policy_inconsistent", ("resume_protection",)),
+    Case("restore_storage_region", ("restore_disks",)),
+    Case("restore_storage_firewall", ("restore_disks",)),
+    Case("restore_size_unavailable", ("restore_to_other_region",), remains=ELSEWHERE),
+    Case("restore_quota_full", ("restore_to_other_region",), remains=ELSEWHERE),
+    Case("restore_target_locked", ("lift_lock_for_restore",)),
+    Case("soft_delete_off", ("enable_soft_delete",)),
+    Case("alerts_off", ("enable_failure_alerts",), {"email": "oncall@contoso.com"}),
+)
+GUIDED = (
+    "agent_dead",
+    "os_disk_full",
+    "workload_extension_failed",
+    "mars_outdated",
+    "mars_file_in_use",
+    "mabs_outdated",
+)
+
+ONE_EACH = tuple({case.fixes[0]: case for case in reversed(CASES)}.values())
+"""One case for each fix that makes calls."""
