@@ -12,6 +12,9 @@ from bot.store.store import Row, Store
 
 AT_ONCE = 64
 TRIES_AT_MOST = 3
+AGAIN_S = 0.5
+PASSING = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+"""The database is away or busy: that is nobody's fault, and never the reason to give a row up."""
 
 
 @dataclass(kw_only=True)
@@ -31,6 +34,8 @@ class Drain:
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[str] = field(default_factory=set)
+    _dropped: set[str] = field(default_factory=set)
+    """Rows whose work ended without that being written down, because the database was away."""
 
     def wake(self) -> None:
         """There is a new row."""
@@ -54,6 +59,7 @@ class Drain:
                 self._woken.clear()
                 started = 0
                 try:
+                    await self._take_up_again()
                     rows = await self._waiting()
                 except (sa.exc.SQLAlchemyError, OSError) as error:
                     self.log.warning("drain_failed", table=self.table.name, error=str(error))
@@ -69,6 +75,19 @@ class Drain:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(1.0):
                             await self._woken.wait()
+
+    async def _take_up_again(self) -> None:
+        if not self._dropped:
+            return
+        taken = set(self._dropped)
+        table = self.table
+        async with self.store.begin() as tx:
+            await tx.execute(
+                table.update()
+                .where(table.c.id.in_(taken), table.c.state == "working", table.c.owner == self.owner)
+                .values(state="new", owner="")
+            )
+        self._dropped -= taken
 
     async def _waiting(self) -> list[Row]:
         table = self.table
@@ -86,8 +105,10 @@ class Drain:
                 )
             if claimed:
                 await self._work(row)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            self.log.warning("drain_row_failed", table=self.table.name, row=row["id"], error=str(error))
+        except Exception:
+            # One row must not end the loop that all the others need.
+            self._dropped.add(row["id"])
+            self.log.exception("drain_row_failed", table=self.table.name, row=row["id"])
         finally:
             self._running.discard(row["id"])
             limit.release()
@@ -98,19 +119,21 @@ class Drain:
         except Exception as error:
             # The edge of the process: whatever a handler did wrong, the row is kept, tried again, and at last answered.
             self.log.exception("work_failed", table=self.table.name, row=row["id"])
-            over = row["tries"] + 1 >= TRIES_AT_MOST
+            passing = isinstance(error, PASSING)
+            over = not passing and row["tries"] + 1 >= TRIES_AT_MOST
             async with self.store.begin() as tx:
                 await tx.move(
                     self.table,
                     row["id"],
                     "working",
                     state="failed" if over else "new",
+                    tries=row["tries"] + (not passing),
                     error=f"{type(error).__name__}: {error}"[:500],
                 )
             if over and self.gave_up is not None:
                 await self.gave_up(row)
             elif not over:
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(AGAIN_S)
                 self.wake()
             return
         async with self.store.begin() as tx:

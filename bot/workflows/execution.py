@@ -96,12 +96,11 @@ class Execution:
             return
         if row["state"] != State.APPROVED:
             return
-        freeze = services.frozen(services.clock.now())
-        if freeze is not None:
-            why = f" ({freeze.reason})" if freeze.reason else ""
-            await self._later(row, row["tries"], f"No changes before {freeze.end:%Y-%m-%d %H:%M %Z}{why}")
-            return
         approved = load_plan(row["plan"])
+        if waits := self._frozen() or await self._held(approved):
+            # Before the plan is made again: what another fix is doing would look like a change of the world.
+            await self._later(row, row["tries"], waits)
+            return
         try:
             plan = await self.approvals.plan(approved.fix, target(approved.item_id), approved.parameters)
         except RequestError as error:
@@ -125,7 +124,23 @@ class Execution:
         try:
             await self._enter_executing(row, plan)
         except _LockedError as locked:
-            await self._later(row, row["tries"], f"Waits for {locked.holder}, which is changing {name_of(locked.key)}")
+            await self._later(row, row["tries"], _waits(locked.holder, locked.key))
+
+    def _frozen(self) -> str:
+        """Until when nothing may be changed, as a sentence; "" when it may."""
+        freeze = self.services.frozen(self.services.clock.now())
+        if freeze is None:
+            return ""
+        why = f" ({freeze.reason})" if freeze.reason else ""
+        return f"No changes before {freeze.end:%Y-%m-%d %H:%M %Z}{why}"
+
+    async def _held(self, plan: FixPlan) -> str:
+        """On whom a plan has to wait, as a sentence; "" when everything that it changes is free."""
+        async with self.services.store.begin() as tx:
+            for key in plan.locks:
+                if await tx.one(sa.select(t.locks.c.key).where(t.locks.c.key == key)) is not None:
+                    return _waits(await self._holder(tx, key), key)
+        return ""
 
     async def _later(self, row: Row, tries: int, note: str) -> None:
         async with self.services.store.begin() as tx:
@@ -632,6 +647,10 @@ def _ready_at(plan: FixPlan, steps: list[Step], index: int, settle: timedelta) -
         if call.settle and step.get("done_at"):
             ready = max(ready, datetime.fromisoformat(step["done_at"]) + settle)
     return ready
+
+
+def _waits(holder: str, key: str) -> str:
+    return f"Waits for {holder}, which is changing {name_of(key)}"
 
 
 def grant_id(run_id: str, index: int) -> str:

@@ -23,7 +23,7 @@ from domain.arm import ItemId, VaultId, key, name_of
 from domain.backup import ProtectedItem, Vault
 from domain.errors import GatewayError, NotFound, RequestError
 from domain.finding import Diagnosis, Outcome
-from domain.fix import FixPlan
+from domain.fix import FixPlan, Kind
 from domain.incident import Alert, Incident, Operation, Severity
 from domain.records import dump_diagnosis
 from domain.schedule import RpoState
@@ -71,9 +71,7 @@ class Incidents:
         return replace(alert, item_id=found[0].id.id, item_name=found[0].name) if len(found) == 1 else alert
 
     async def _note_alert(self, tx: Tx, alert: Alert) -> str | None:
-        row = await tx.one(
-            sa.select(t.incidents).where(t.incidents.c.key == alert.incident_key, t.incidents.c.state == "open")
-        )
+        row = await tx.one(_live(alert))
         if alert.condition.casefold() == "resolved":
             if row is not None:
                 tx.audit("incident.alert_resolved", row["id"], SYSTEM, {"alert": alert.alert_id})
@@ -110,9 +108,7 @@ class Incidents:
             due_at=tx.now + LEASE if alert.item_id else None,
         )
         if not opened:  # another replica opened it between our look and our insert
-            row = await tx.one(
-                sa.select(t.incidents).where(t.incidents.c.key == alert.incident_key, t.incidents.c.state == "open")
-            )
+            row = await tx.one(_live(alert))
             if row is None:
                 raise RuntimeError("an incident was neither there nor insertable")
             await self._again(tx, row, alert)
@@ -275,7 +271,7 @@ class Incidents:
             give_up = tries >= DIAGNOSES_AT_MOST
             await tx.execute(
                 t.incidents.update()
-                .where(t.incidents.c.id == row["id"])
+                .where(t.incidents.c.id == row["id"], t.incidents.c.state == "open")
                 .values(
                     tries=tries,
                     diagnosis_state="failed" if give_up else "due",
@@ -349,8 +345,9 @@ class Incidents:
     async def _change(
         self, incident_id: str, event: str, actor: Actor, values: Mapping[str, Any], data: Mapping[str, str]
     ) -> Incident:
-        if not actor.may_act and actor.known:
+        if not actor.may_act and (actor.known or actor.is_foreign):
             raise RequestError(f"Nothing was changed: {actor.why_not}.")
+        incident_id = incident_id.upper()
         async with self.services.store.begin() as tx:
             if not await tx.move(t.incidents, incident_id, "open", updated_at=tx.now, **values):
                 raise NotFound(f"There is no open incident {incident_id}.")
@@ -360,12 +357,16 @@ class Incidents:
     # -- fixes ---------------------------------------------------------------------------------------------------
 
     async def fix_ended(self, tx: Tx, approval_id: str, plan: FixPlan, state: State, summary: str) -> None:
-        """A proved fix closes the item's backup incident; any other end is said in it."""
-        approval = await tx.one(sa.select(t.approvals.c.incident_id).where(t.approvals.c.id == approval_id))
-        incident_id = approval["incident_id"] if approval else None
-        if not incident_id:
+        """A proof of what the incident is about closes it; any other end is said in it, and the item looked at again."""
+        row = await tx.one(
+            sa.select(t.incidents.c.id, t.incidents.c.operation)
+            .join(t.approvals, t.approvals.c.incident_id == t.incidents.c.id)
+            .where(t.approvals.c.id == approval_id)
+        )
+        if row is None:
             return
-        if state is State.PROVED:
+        incident_id = row["id"]
+        if state is State.PROVED and _proves(plan, Operation(row["operation"])):
             closed = await tx.move(
                 t.incidents,
                 incident_id,
@@ -382,7 +383,16 @@ class Incidents:
             tx.audit(
                 "incident.fix_ended", incident_id, SYSTEM, {"by": approval_id, "state": state.value, "why": summary}
             )
+            if state is State.PROVED:
+                await self._look_again(tx, incident_id, f"proved:{approval_id}")
         await self.show(tx, incident_id)
+
+    async def _look_again(self, tx: Tx, incident_id: str, tag: str) -> bool:
+        """Let an open incident be diagnosed once more."""
+        due = await tx.move(t.incidents, incident_id, "open", diagnosis_state="due", due_at=tx.now + LEASE, tries=0)
+        if due:
+            await tx.enqueue("incident", incident_id, tag)
+        return due
 
     # -- showing -------------------------------------------------------------------------------------------------
 
@@ -425,11 +435,8 @@ class Incidents:
     async def again(self, incident_id: str) -> None:
         """Diagnose it once more."""
         async with self.services.store.begin() as tx:
-            if not await tx.move(
-                t.incidents, incident_id, "open", diagnosis_state="due", due_at=tx.now + LEASE, tries=0
-            ):
+            if not await self._look_again(tx, incident_id.upper(), f"asked:{tx.now.isoformat()}"):
                 raise NotFound(f"There is no open incident {incident_id}.")
-            await tx.enqueue("incident", incident_id, f"asked:{tx.now.isoformat()}")
 
     async def open_ones(self) -> tuple[Incident, ...]:
         """Everything open, worst and oldest first."""
@@ -437,6 +444,24 @@ class Incidents:
             sa.select(t.incidents).where(t.incidents.c.state == "open").order_by(t.incidents.c.opened_at).limit(500)
         )
         return tuple(sorted((rows.incident(row) for row in found), key=lambda one: (-one.severity.rank, one.opened_at)))
+
+
+def _proves(plan: FixPlan, operation: Operation) -> bool:
+    """Whether a proof of the plan is one of the incident's operation: a machine that runs again is no recovery point yet."""
+    kinds = {call.kind for call in plan.calls}
+    match operation:
+        case Operation.BACKUP:
+            return Kind.BACKUP in kinds
+        case Operation.RESTORE:
+            return bool(kinds & {Kind.RESTORE, Kind.CROSS_REGION_RESTORE})
+        case Operation.CONFIGURATION:
+            return True
+
+
+def _live(alert: Alert) -> sa.Select[Any]:
+    """The live incident of an alert, locked: of two alerts at once each must count."""
+    live = t.incidents.c.state == "open"
+    return sa.select(t.incidents).where(t.incidents.c.key == alert.incident_key, live).with_for_update()
 
 
 def _family(code: str) -> str:

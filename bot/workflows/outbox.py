@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -23,7 +23,6 @@ CLAIM = timedelta(seconds=30)
 TRIES_AT_MOST = 12
 BETWEEN_UPDATES_S = {"slack": 1.0, "teams": 2.0}
 """One message is updated at most this often; Teams counts an update as a send."""
-THREAD_PATIENCE = timedelta(minutes=2)
 
 Ref = Mapping[str, str]
 
@@ -95,22 +94,38 @@ class Outbox:
 
     async def deliver_due(self) -> bool:
         """One round; whether something is left that is due soon."""
-        box = t.outbox
-        rows = await self.store.all(
-            sa.select(box)
-            .where(box.c.state == "due", sa.or_(box.c.due_at.is_(None), box.c.due_at <= _now()))
-            .order_by(box.c.updated_at)
-            .limit(AT_ONCE)
-        )
+        rows = await self._sendable()
         channels: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in rows:
-            if row["platform"] in self.messengers:
-                channels[row["platform"], row["channel"]].append(row)
+            channels[row["platform"], row["channel"]].append(row)
         if not channels:
             return False
         async with asyncio.TaskGroup() as group:
             outcomes = [group.create_task(self._channel(of_channel)) for of_channel in channels.values()]
-        return any(outcome.result() for outcome in outcomes)
+        return any(outcome.result() for outcome in outcomes) or len(rows) == AT_ONCE
+
+    async def _sendable(self) -> Sequence[Row]:
+        """What is due and can be sent now: what must wait for its thread must not keep that thread's first message out."""
+        box, parent, now = t.outbox, t.outbox.alias("parent"), _now()
+        waits_for_its_thread = sa.exists().where(
+            parent.c.key == box.c.thread_key,
+            parent.c.platform == box.c.platform,
+            parent.c.channel == box.c.channel,
+            parent.c.state == "due",
+            parent.c.sent_revision == 0,
+        )
+        return await self.store.all(
+            sa.select(box)
+            .where(
+                box.c.state == "due",
+                box.c.platform.in_(list(self.messengers)),
+                sa.or_(box.c.due_at.is_(None), box.c.due_at <= now),
+                sa.or_(box.c.sending_at.is_(None), box.c.sending_at < now - CLAIM),
+                ~waits_for_its_thread,
+            )
+            .order_by(box.c.updated_at)
+            .limit(AT_ONCE)
+        )
 
     async def _channel(self, rows: list[Row]) -> bool:
         """Messages of one channel go one after the other, in the order in which they were written."""
@@ -140,6 +155,13 @@ class Outbox:
         except MessengerError as error:
             await self._failed(row, error)
             return True
+        except (sa.exc.SQLAlchemyError, OSError):
+            raise
+        except Exception as error:
+            # A card that cannot be drawn must not keep the others from being sent.
+            self.log.exception("message_failed", key=row["key"])
+            await self._failed(row, MessengerError(f"a fault of the bot: {type(error).__name__}"))
+            return True
         self._sent_at[identity] = time.monotonic()
         await self._sent(row, ref)
         return True
@@ -149,15 +171,18 @@ class Outbox:
         if not row["thread_key"]:
             return None
         first = await self._message(row["thread_key"], row)
-        if first is not None:
-            return first
         parent = await self.store.one(
-            sa.select(t.outbox.c.state, t.outbox.c.updated_at).where(
+            sa.select(t.outbox.c.state, t.outbox.c.thread_key).where(
                 t.outbox.c.key == row["thread_key"],
                 t.outbox.c.platform == row["platform"],
                 t.outbox.c.channel == row["channel"],
             )
         )
+        if first is not None:
+            # A thread has one level: an answer to an answer belongs to the first message,
+            # https://docs.slack.dev/reference/methods/chat.postMessage#threads
+            root = await self._message(parent["thread_key"], row) if parent and parent["thread_key"] else None
+            return root or first
         if parent is None or parent["state"] == "failed":
             return None  # the thread will never exist: better in the channel than nowhere
         return {}
@@ -239,15 +264,18 @@ class Outbox:
         over = error.permanent or tries >= TRIES_AT_MOST
         wait = error.retry_after or timedelta(seconds=min(60.0, 0.5 * 2**tries) * random.uniform(0.8, 1.2))  # noqa: S311
         self.log.warning("message_not_sent", key=row["key"], error=str(error), final=over)
+        refused = error.permanent or error.retry_after is not None
+        newer = t.outbox.c.revision > row["revision"]
         async with self.store.begin() as tx:
             await tx.execute(
                 t.outbox.update()
                 .where(*_is(row))
                 .values(
-                    sending_at=None,
+                    # Without a clear no it may have been posted: the old claim makes the next attempt look for it first.
+                    sending_at=None if refused else _now() - 2 * CLAIM,
                     tries=tries,
                     error=str(error)[:500],
-                    state="failed" if over else "due",
+                    state=sa.case((newer, "due"), else_="failed" if over else "due"),
                     due_at=None if over else _now() + wait,
                 )
             )
