@@ -2,15 +2,18 @@
 
 import fcntl
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import aiosqlite
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from domain.errors import SettingsError
 
@@ -33,18 +36,32 @@ def _on_sqlite_connect(connection: Any, _record: object) -> None:  # noqa: ANN40
 
 def _begin_immediate(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later would fail with "database is locked" when another one wrote between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _begin(connection, "BEGIN IMMEDIATE")
 
 
 def _begin_deferred(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    _begin(connection, "BEGIN")
+
+
+def _begin(connection: sa.Connection, statement: str) -> None:
+    """One trip to the driver's thread, where a cursor of SQLAlchemy's makes three."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, aiosqlite.Connection):
+        connection.exec_driver_sql(statement)  # the migrations' own connection
+        return
+    try:
+        await_only(driver.execute(statement))
+    except sqlite3.Error as error:
+        raise sa.exc.OperationalError(statement, None, error) from error
 
 
 def connect(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
     """An engine for reading and writing."""
     url = async_url(database_url)
     if url.startswith("sqlite"):
-        engine = create_async_engine(url)
+        # One writer at a time is all that SQLite allows. Who waits here is served in turn as soon as the connection is free;
+        # who waits for the file's lock sleeps in steps of up to 100 ms, and anybody may come first.
+        engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_reset_on_return=None)
         sa.event.listen(engine.sync_engine, "connect", _on_sqlite_connect)
         sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
         return engine
@@ -55,7 +72,7 @@ def reader(engine: AsyncEngine, database_url: str) -> AsyncEngine:
     """An engine for reading only: on SQLite its transactions take no write lock."""
     if not database_url.startswith("sqlite"):
         return engine
-    second = create_async_engine(async_url(database_url))
+    second = create_async_engine(async_url(database_url), pool_reset_on_return=None)
     sa.event.listen(second.sync_engine, "connect", _on_sqlite_connect)
     sa.event.listen(second.sync_engine, "begin", _begin_deferred)
     return second

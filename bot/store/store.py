@@ -116,9 +116,14 @@ class Tx:
 
     async def insert_new(self, table: sa.Table, **values: Any) -> bool:  # noqa: ANN401
         """Insert a row unless a unique index says that it is there already; False when it was."""
+        statement = self._insert(table).values(**values).on_conflict_do_nothing()
+        if (
+            self.connection.dialect.name == "sqlite"
+        ):  # a row that comes back would cost one more trip to the driver's thread
+            return bool((await self.connection.execute(statement)).rowcount == 1)
         # What comes back is counted, since psycopg gives no row count for an insert.
-        statement = self._insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
-        return (await self.connection.execute(statement)).first() is not None
+        found = await self.connection.execute(statement.returning(*table.primary_key.columns))
+        return found.first() is not None
 
     def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  (each database's own insert, alike in what is used here)
         return (pg_insert if self.connection.dialect.name == "postgresql" else sqlite_insert)(table)
