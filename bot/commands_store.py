@@ -29,8 +29,11 @@ def add(app: typer.Typer) -> None:
 
 def _reading(work: "Callable[[Any], Awaitable[T]]") -> T:
     """Run ``work`` with a connection that only reads, beside a running bot."""
+    import sqlalchemy as sa
+
     from bot.settings import load, process_environment
     from bot.store import database
+    from domain.errors import SettingsError
 
     url = load(process_environment()).database_url
 
@@ -45,7 +48,11 @@ def _reading(work: "Callable[[Any], Awaitable[T]]") -> T:
             await engine.dispose()
 
     database.require_existing(url)
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise SettingsError([f"DATABASE_URL: it cannot be read as the bot's database: {reason}"]) from error
 
 
 def _rows(statement: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
@@ -251,4 +258,7 @@ def _lines(file: str) -> Sequence[Mapping[str, Any]]:
     from pathlib import Path
 
     content = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    return [json.loads(line) for line in content.splitlines() if line.strip()]
+    lines = [json.loads(line) for line in content.splitlines() if line.strip()]
+    if not all(isinstance(line, dict) for line in lines):
+        raise ValueError("a line is not a JSON object")
+    return lines

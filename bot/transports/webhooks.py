@@ -1,5 +1,6 @@
 """``POST /webhooks/azure-monitor``: authenticated, stored, accepted; everything else happens later."""
 
+import asyncio
 import hmac
 import json
 import re
@@ -18,6 +19,8 @@ from bot.workflows.incidents import Incidents
 from handlers.alerts.azure_monitor import NotAnAlertError, parse
 
 MAX_BYTES = 256 * 1024
+STORE_WITHIN_S = 5.0
+"""An action group waits ten seconds for its answer."""
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL as JSON writes it, which PostgreSQL cannot keep: storing it would fail at each delivery."""
 
@@ -52,6 +55,7 @@ def route(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The handler of ``POST /webhooks/azure-monitor``."""
     log = structlog.get_logger()
+    unfinished: set[asyncio.Task[bool]] = set()
 
     async def azure_monitor(request: web.Request) -> web.Response:
         statuses = [await one(request) for one in authenticate]
@@ -64,15 +68,14 @@ def route(
             return web.json_response({"error": f"an alert has at most {MAX_BYTES} bytes"}, status=413)
         except (NotAnAlertError, ValueError) as error:
             return web.json_response({"error": f"not an alert: {error}"[:300]}, status=400)
+        storing = asyncio.create_task(store_alert(store, alert.delivery_key, body, wake))
+        unfinished.add(storing)
+        storing.add_done_callback(unfinished.discard)
+        storing.add_done_callback(lambda one: one.cancelled() or one.exception())  # asyncio wants it to be looked at
         try:
-            async with store.begin() as tx:
-                new = await tx.insert_new(
-                    t.alerts,
-                    id=uuid.uuid4().hex,
-                    delivery_key=alert.delivery_key,
-                    payload=body,
-                    received_at=tx.now,
-                )
+            # What comes too late is stored all the same, and a delivery that is repeated then is no second alert.
+            async with asyncio.timeout(STORE_WITHIN_S):
+                new = await asyncio.shield(storing)
         except (SQLAlchemyError, OSError) as error:
             # 500 would lose the alert: action groups try again on 408, 429, 503 and 504 only.
             # https://learn.microsoft.com/azure/azure-monitor/alerts/action-groups#webhook
@@ -80,11 +83,20 @@ def route(
             return web.json_response(
                 {"error": "the store is down; send it again"}, status=503, headers={"Retry-After": "5"}
             )
-        if new:
-            wake()
         return web.json_response({"accepted": True, "new": new}, status=202)
 
     return azure_monitor
+
+
+async def store_alert(store: Store, delivery_key: str, body: Mapping[str, Any], wake: Callable[[], None]) -> bool:
+    """Keep a delivery; False when it is a repetition."""
+    async with store.begin() as tx:
+        new = await tx.insert_new(
+            t.alerts, id=uuid.uuid4().hex, delivery_key=delivery_key, payload=body, received_at=tx.now
+        )
+    if new:
+        wake()
+    return new
 
 
 async def _body(request: web.Request) -> Mapping[str, Any]:
