@@ -1,7 +1,7 @@
 """What a restore wants: asked for by a person, or read from the job that failed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,11 +91,16 @@ async def storage_account(context: Context, restore: Restore) -> Mapping[str, ob
     """
     if restore.account.startswith("/"):
         return await context.read.resource(restore.account, STORAGE_API)
-    path = f"/subscriptions/{restore.subscription}/providers/Microsoft.Storage/storageAccounts"
-    for body in await context.read.resources(path, STORAGE_API):
+    for body in await storage_accounts(context, restore):
         if str(body.get("name", "")).casefold() == restore.account.casefold():
             return body
     return None
+
+
+async def storage_accounts(context: Context, restore: Restore) -> Sequence[Mapping[str, object]]:
+    """The bodies of all storage accounts of the subscription that the restore goes to."""
+    path = f"/subscriptions/{restore.subscription}/providers/Microsoft.Storage/storageAccounts"
+    return await context.read.resources(path, STORAGE_API)
 
 
 def target_group_id(context: Context, restore: Restore) -> str:

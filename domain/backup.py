@@ -315,6 +315,15 @@ class OperationStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationProblem:
+    """What Azure Backup's own validation of a restore objects to, word for word."""
+
+    code: str
+    message: str
+    recommendations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Server:
     """A MARS machine, or a MABS or DPM server, as its vault lists it; "" and None: not reported."""
 

@@ -23,6 +23,7 @@ from domain.backup import (
     RoleAssignment,
     RoleDefinition,
     Server,
+    ValidationProblem,
     Vault,
     VirtualMachine,
 )
@@ -79,6 +80,25 @@ class BackupReader(Protocol):
         self, item: ItemId, since: datetime, until: datetime, *, include_soft_deleted: bool = False
     ) -> Sequence[RecoveryPoint]:
         """The item's recovery points of the window, newest first."""
+        ...
+
+    async def validate_restore(
+        self,
+        item: ItemId,
+        recovery_point: str,
+        *,
+        storage_account_id: str,
+        region: str,
+        vm_id: str,
+        target_group_id: str,
+        identity: str = "",
+    ) -> Sequence[ValidationProblem]:
+        """What the service itself objects to in restoring the disks of a VM's recovery point; empty: nothing.
+
+        ``recovery_point`` is the point's own name, ``identity`` the vault's identity that reaches the storage account:
+        ``system``, the ARM id of a user-assigned one, or "" for none. It changes nothing, but is a POST that needs
+        ``Microsoft.RecoveryServices/Vaults/backupValidateOperation/action``, which read-only roles lack.
+        """
         ...
 
     async def policy(self, policy_id: str) -> BackupPolicy:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from azure.core.async_paging import AsyncItemPaged
+from azure.core.exceptions import HttpResponseError
 
-from bot.gateways import azure_mapping, azure_mapping_jobs, azure_mapping_resources
+from bot.gateways import azure_mapping, azure_mapping_jobs, azure_mapping_resources, azure_validation
 from bot.gateways.azure_credentials import OneFetch
 from bot.gateways.azure_errors import translated
 from bot.gateways.azure_policies import deadline
@@ -28,6 +29,7 @@ from domain.backup import (
     RoleAssignment,
     RoleDefinition,
     Server,
+    ValidationProblem,
     Vault,
     VirtualMachine,
 )
@@ -170,6 +172,36 @@ class AzureReader:
             points = [point for page in pages for one in page for point in azure_mapping.to_recovery_points(one)]
         found = {(point.id, point.at): point for point in points}
         return sorted(found.values(), key=lambda point: point.at, reverse=True)
+
+    async def validate_restore(
+        self,
+        item: ItemId,
+        recovery_point: str,
+        *,
+        storage_account_id: str,
+        region: str,
+        vm_id: str,
+        target_group_id: str,
+        identity: str = "",
+    ) -> Sequence[ValidationProblem]:
+        """What Azure Backup itself objects to in a restore of a VM's disks; asked in its synchronous form."""
+        wanted = azure_validation.restore_of_disks(
+            item,
+            recovery_point,
+            storage_account_id=storage_account_id,
+            region=region,
+            vm_id=vm_id,
+            target_group_id=target_group_id,
+            identity=identity,
+        )
+        vault = item.vault
+        async with self._reading(f"asking {vault.name} to validate a restore of {item.name}"):
+            try:
+                client = self._clients.backup(vault.subscription)
+                body = await client.operation.validate(vault.name, vault.resource_group, wanted)
+            except HttpResponseError as error:
+                return azure_validation.refusal_as_answer(error)
+            return azure_validation.to_problems(_wire(body))
 
     async def policy(self, policy_id: str) -> BackupPolicy:
         """The backup policy with that ARM id."""

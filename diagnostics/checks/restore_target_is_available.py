@@ -1,14 +1,24 @@
-"""What a restore needs is there: the VM size, the quota of cores, a staging account that suits."""
+"""What a restore needs is there: the VM size, the quota of cores, a staging account that suits, the service's own consent."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from diagnostics.history import both, subject
 from diagnostics.points import recovery_points
 from diagnostics.registry import Context, check
-from diagnostics.restores import Restore, region, short_name, storage_account, text_at, wanted_restore
+from diagnostics.restores import (
+    Restore,
+    region,
+    short_name,
+    storage_account,
+    storage_accounts,
+    target_group_id,
+    text_at,
+    wanted_restore,
+)
+from diagnostics.validation import READ_POINTS, VALIDATE, Opinion, newest_restorable, opinion
 from diagnostics.verdicts import Verdicts, blind_of, why_blind
-from domain.backup import Workload
+from domain.backup import RecoveryPoint, Workload
 from domain.errors import GatewayError, ResourceNotFound
 from domain.finding import Finding
 
@@ -24,6 +34,8 @@ _PERMISSIONS = (
     "Microsoft.Storage/storageAccounts/read",
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.RecoveryServices/Vaults/backupJobs/read",
+    READ_POINTS,
+    VALIDATE,
 )
 _CAPACITY = (
     "Whether Azure has the capacity at that moment no API tells in advance; if it has not, the paired region or another "
@@ -37,19 +49,27 @@ _CAPACITY = (
     workloads=frozenset({Workload.VM}),
     permissions=_PERMISSIONS,
     docs="https://learn.microsoft.com/azure/backup/backup-azure-arm-restore-vms",
-    suggests=("restore_disks", "restore_to_other_region"),
+    suggests=("restore_disks", "restore_to_other_region", "lift_lock_for_restore"),
     az="az vm list-skus --location <region> --size <size> --all && az vm list-usage --location <region>",
     portal="Subscription > Usage + quotas; Storage account > Networking",
     about="restore",
 )
 async def restore_target_is_available(context: Context) -> Finding:
-    """Read the sizes and quotas of the target region and the staging account that the restore names."""
+    """Read the target's sizes and quotas and the staging account, and ask Azure Backup itself to validate the restore."""
     restore = await wanted_restore(context)
     if restore is None:
         return say.not_asked("No restore of this item is asked for, and none has failed lately.")
-    (size, family, cores), account = await both(_size(context, restore), _account(context, restore))
-    quota = await _quota(context, restore, family, cores) if family else Part()
-    return judge(subject(context).name, restore, size, quota, account, why=lambda error: _why(context, error))
+    (size, family, cores), ((account, staging), point) = await both(
+        _size(context, restore), both(_account(context, restore), newest_restorable(context))
+    )
+    quota, said = await both(_quota(context, restore, family, cores), _said(context, restore, staging, point))
+    return judge(
+        subject(context).name,
+        restore,
+        {"size": size, "quota": quota, "storage": account},
+        said,
+        why=lambda error, *needs: why_blind(error, needs or _PERMISSIONS, context.clock.now()),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +80,6 @@ class Part:
     fine: str = ""
     error: GatewayError | None = None
     evidence: Mapping[str, str | int] = field(default_factory=dict)
-
-
-def _why(context: Context, error: GatewayError) -> str:
-    return why_blind(error, _PERMISSIONS, context.clock.now())
 
 
 async def _size(context: Context, restore: Restore) -> tuple[Part, str, int]:
@@ -119,6 +135,8 @@ def judge_size(size: str, where: str, skus: Sequence[Body]) -> tuple[Part, str, 
 
 
 async def _quota(context: Context, restore: Restore, family: str, cores: int) -> Part:
+    if not family:
+        return Part()
     path = f"/subscriptions/{restore.subscription}/providers/Microsoft.Compute/locations/{restore.region}/usages"
     try:
         return judge_quota(family, cores, await context.read.resources(path, _USAGES_API))
@@ -145,16 +163,43 @@ def judge_quota(family: str, cores: int, usages: Sequence[Body]) -> Part:
     return Part(fine=f"The quota of {family} has room for {cores} cores.")
 
 
-async def _account(context: Context, restore: Restore) -> Part:
+async def _account(context: Context, restore: Restore) -> tuple[Part, str | GatewayError]:
+    """The verdict on the staging account that is named, and the id of it or, where none is named, of one that suits."""
     if not restore.account:
-        return Part()
+        return Part(), await _one_that_suits(context, restore)
     try:
         body = await storage_account(context, restore)
     except ResourceNotFound:
         body = None
     except GatewayError as error:
-        return Part(error=error)
-    return judge_account(restore, body)
+        return Part(error=error), error
+    return judge_account(restore, body), text_at(body, "id") if body is not None else ""
+
+
+async def _one_that_suits(context: Context, restore: Restore) -> str | GatewayError:
+    """The id of the first account by name, those of the target's resource group before others; "" without one."""
+    group = f"{target_group_id(context, restore).casefold()}/"
+    try:
+        found = [
+            body
+            for body in await storage_accounts(context, restore)
+            if not judge_account(replace(restore, account=text_at(body, "name")), body).fault
+        ]
+    except GatewayError as error:
+        return error
+    ids = [text_at(body, "id") for body in found]
+    return min(ids, key=lambda one: (not one.casefold().startswith(group), short_name(one)), default="")
+
+
+async def _said(
+    context: Context,
+    restore: Restore,
+    staging: str | GatewayError,
+    point: RecoveryPoint | GatewayError | None,
+) -> Opinion:
+    if isinstance(staging, GatewayError):
+        return Opinion(error=staging, needs="Microsoft.Storage/storageAccounts/read")
+    return await opinion(context, restore, staging, point)
 
 
 def judge_account(restore: Restore, body: Body | None) -> Part:
@@ -188,35 +233,51 @@ def judge_account(restore: Restore, body: Body | None) -> Part:
 
 
 def judge(
-    item_name: str, restore: Restore, size: Part, quota: Part, account: Part, *, why: Callable[[GatewayError], str]
+    item_name: str,
+    restore: Restore,
+    parts: Mapping[str, Part],
+    said: Opinion,
+    *,
+    why: Callable[..., str],
 ) -> Finding:
-    """Every part must suit; a part that could not be read leaves the whole unknown unless another one is at fault."""
-    parts = {"size": size, "quota": quota, "storage": account}
+    """Every part must suit and the service agree; what could not be read leaves the whole unknown unless a fault is seen.
+
+    ``parts`` are the verdicts on the ``size``, the ``quota`` and the ``storage``; ``why`` puts an error into words, given the
+    permissions that the read needed.
+    """
     evidence: dict[str, str | int | bool | list[str] | None] = {"target_region": restore.region}
     for part in parts.values():
         evidence |= part.evidence
-    bad = {name: part for name, part in parts.items() if part.fault}
-    if bad:
+    evidence |= said.evidence
+    bad = {name: part.fault for name, part in parts.items() if part.fault}
+    if bad or said.no:
         words = {"size": "unavailable", "quota": "exceeded", "storage": "unsuitable"}
-        suggests = ["restore_to_other_region"] if "size" in bad or "quota" in bad else []
+        facts = {**said.facts, **{name: words[name] for name in bad}}
+        faults = [*bad.values(), *filter(None, (said.no,))]
+        elsewhere = ("restore_to_other_region",) if {"size", "quota"} & set(facts) else ()
+        unlock = ("lift_lock_for_restore",) if "lock" in facts else ()
         return say.bad(
-            " ".join(part.fault for part in bad.values()) + (f" {_CAPACITY}" if suggests else ""),
+            " ".join((*faults, *((_CAPACITY,) if elsewhere else ()))),
             evidence=evidence,
-            facts={name: words[name] for name in bad},
-            suggests=(*suggests, "restore_disks"),
+            facts=facts,
+            suggests=(*elsewhere, *unlock, "restore_disks"),
         )
+    found = [part.fine for part in parts.values() if part.fine]
+    fine = " ".join(filter(None, (*found, said.yes)))
     unread = next((part.error for part in parts.values() if part.error is not None), None)
     if unread is not None:
         return say.unclear(
             f"The restore target could not be read. {why(unread)}", evidence=evidence, blind=blind_of(unread)
         )
-    fine = " ".join(part.fine for part in parts.values() if part.fine)
-    if not fine:
-        return say.unclear(
-            f"Nothing is known of where {item_name} should be restored to; name a size or a storage account.",
-            evidence=evidence,
-        )
-    return say.good(f"{fine} {_CAPACITY}", evidence=evidence)
+    if said.error is not None:
+        words_of_error = f"Azure's own validation of the restore could not be had. {why(said.error, said.needs)}"
+        return say.unclear(f"{fine} {words_of_error}".strip(), evidence=evidence, blind=blind_of(said.error))
+    if said.doubt:
+        return say.unclear(f"{fine} {said.doubt} Name another: storage <account>.".strip(), evidence=evidence)
+    if not found:
+        nothing = f"Nothing is known of where {item_name} should be restored to; name a size or a storage account."
+        return say.unclear(f"{nothing} {said.yes}".strip(), evidence=evidence)
+    return say.good(" ".join(filter(None, (fine, said.note, _CAPACITY))), evidence=evidence)
 
 
 def _cores(sku: Body) -> int:

@@ -49,6 +49,7 @@ _RULES: Final = (
         title="A lock keeps the restore from creating anything at its target",
         because=(
             shown(LOCK, FAIL, 0.85, "{summary}", restore="locked"),
+            shown(TARGET, FAIL, 0.6, "{summary}", lock="reported"),
             code("lock", of=LAST_RESTORE),
         ),
         against=(fine(LOCK, 0.7, "no lock is there now"),),
@@ -59,6 +60,7 @@ _RULES: Final = (
         title="The vault's own identity lacks the roles that this operation needs",
         because=(
             shown(IDENTITY, FAIL, 0.88, "{summary}"),
+            shown(TARGET, FAIL, 0.3, "{summary}", permission="reported"),
             code("permission", weight=0.3, of=LAST_RESTORE),
         ),
         against=(fine(IDENTITY, 0.7, "the vault's identity holds the roles now"),),
@@ -78,6 +80,21 @@ _RULES: Final = (
         ),
         fixes=("restore_disks",),
         yields_to=frozenset({"restore_target_size_unavailable", "restore_quota_exceeded"}),
+    ),
+    Rule(
+        id="restore_refused_by_validation",
+        title="Azure Backup itself says beforehand that the restore would fail",
+        because=(shown(TARGET, FAIL, 0.6, "{summary}", validation="refused"),),
+        fixes=("restore_disks",),
+        yields_to=frozenset(
+            {
+                "restore_target_size_unavailable",
+                "restore_quota_exceeded",
+                "restore_storage_unsuitable",
+                "lock_blocks_restore",
+                "vault_identity_role_missing",
+            }
+        ),
     ),
 )
 

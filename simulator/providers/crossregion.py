@@ -9,7 +9,7 @@ from simulator.arm.routing import Router
 from simulator.providers.common import ITEM, ITEM_ACTION, item_of
 from simulator.providers.jobs import FILTERS, MANAGEMENT, OPERATIONS, STATUSES, job_body
 from simulator.providers.points import find_point, secondary
-from simulator.providers.restores import describe, plan_of, steps
+from simulator.providers.restores import describe, need_consent, plan_of, steps
 from simulator.providers.storage import PAIRS
 from simulator.world import engine, history
 from simulator.world.model import ITEM_TYPES, Item, Job, Json, Vault, Workload, stable_uuid
@@ -95,6 +95,7 @@ def restore(call: Call) -> Answer:
     if point is None:
         raise ArmError(404, "BMSUserErrorRecoveryPointNotFound", "The recovery point is gone.")
     plan = plan_of(call, item, request)
+    need_consent(item, request)
     plan["region"] = region
     work = steps(call, plan["type"], timings.CROSS_REGION_RESTORE)
     job = engine.start_job(call.world, item, "CrossRegionRestore", call.now, work, **plan)

@@ -6,7 +6,7 @@ from simulator.arm.call import Answer, ArmError, Call, refuse_unknown
 from simulator.arm.routing import Router
 from simulator.providers.common import ITEM, ITEM_ACTION, RS, VAULT, item_of, vault_of
 from simulator.providers.points import find_point, tiers
-from simulator.world import engine
+from simulator.world import engine, history
 from simulator.world.errors import ERRORS
 from simulator.world.machines import machine_of
 from simulator.world.model import DATABASES, Item, Job, Json, Point, Step, Workload
@@ -55,12 +55,6 @@ def plan_of(call: Call, item: Item, properties: Json) -> dict[str, str]:
         raise ArmError(400, "InvalidRequestContent", f"recoveryType must be one of {', '.join(RECOVERY_TYPES)}.")
     if kind == "RestoreDisks" and not properties.get("storageAccountId"):
         raise ArmError(400, "InvalidRequestContent", "storageAccountId is required to restore disks.")
-    if item.vault.guard and not properties.get("resourceGuardOperationRequests"):
-        raise ArmError(
-            403,
-            "UserErrorCriticalOperationForbidden",
-            "A resource guard protects this operation: its consent is needed.",
-        )
     machine = machine_of(call.world, item)
     if machine is not None and machine.encryption is not None and kind == "OriginalLocation":
         raise ArmError(
@@ -79,6 +73,16 @@ def plan_of(call: Call, item: Item, properties: Json) -> dict[str, str]:
         "identity": "true" if wanted else "",
         "size": machine.size if machine else "",
     }
+
+
+def need_consent(item: Item, properties: Json) -> None:
+    """Raises a 403 where a resource guard protects restores and the request does not name its consent."""
+    if item.vault.guard and not properties.get("resourceGuardOperationRequests"):
+        raise ArmError(
+            403,
+            "UserErrorCriticalOperationForbidden",
+            "A resource guard protects this operation: its consent is needed.",
+        )
 
 
 def steps(call: Call, kind: str, base: float = timings.RESTORE) -> list[Step]:
@@ -114,6 +118,7 @@ def trigger_restore(call: Call) -> Answer:
         if not tiers(point, call.now):
             raise ArmError(400, "UserErrorRecoveryPointNotFound", "The recovery point is not in any tier.")
         plan = plan_of(call, item, properties)
+        need_consent(item, properties)
         job = engine.start_job(call.world, item, "Restore", call.now, steps(call, plan["type"]), **plan)
         job.bag = describe(item, point, plan)
     else:
@@ -144,7 +149,9 @@ def _other(call: Call, item: Item, kind: str, properties: Json) -> Job:
     return job
 
 
-def _problems(call: Call, body: Json) -> list[Json]:
+def _problems(call: Call) -> list[Json]:
+    refuse_unknown(call.json(), ("id", "properties"), "the validation request")
+    body = call.properties()
     refuse_unknown(body, ("objectType", "restoreRequest"), "the validation request")
     if body.get("objectType") != "ValidateIaasVMRestoreOperationRequest":
         raise ArmError(400, "InvalidRequestContent", "Only VM restores can be validated here.")
@@ -156,6 +163,13 @@ def _problems(call: Call, body: Json) -> list[Json]:
     item = next((i for i in vault.items.values() if i.source_id.casefold() == source), None)
     if item is None:
         raise ArmError(400, "BMSUserErrorProtectedItemNotFound", "sourceResourceId is not protected in this vault.")
+    if request.get("objectType") != "IaasVMRestoreRequest":
+        raise ArmError(400, "InvalidRequestContent", "The objectType of restoreRequest must be IaasVMRestoreRequest.")
+    point = f"{item.id}/recoveryPoints/{request.get('recoveryPointId')}"
+    if str(call.json().get("id", "")).casefold() != point.casefold():
+        raise ArmError(400, "InvalidRequestContent", "id must be the ARM id of the recovery point of restoreRequest.")
+    if all(one.id != request["recoveryPointId"] for one in history.points(call.world, item, call.now)):
+        raise ArmError(400, "UserErrorRecoveryPointNotFound", "The recovery point was not found.")
     plan = plan_of(call, item, request)
     return [
         {
@@ -170,9 +184,7 @@ def _problems(call: Call, body: Json) -> list[Json]:
 def trigger_validation(call: Call) -> Answer:
     """Asks the service whether a restore would work: 202, the result is in the operation."""
     vault = vault_of(call)
-    body = call.json()
-    refuse_unknown(body, ("id", "properties"), "the validation request")
-    results = _problems(call, call.properties())
+    results = _problems(call)
     operation = asynchronous.start(call, seconds=timings.OPERATION / 2)
     operation.results = results
     return asynchronous.accepted(
@@ -184,8 +196,8 @@ def trigger_validation(call: Call) -> Answer:
 
 
 def validate_now(call: Call) -> Answer:
-    """The older, synchronous form of the same question."""
-    return Answer(200, {"validateOperationResponse": {"validationResults": _problems(call, call.json())}})
+    """The synchronous form of the same question, with the same body."""
+    return Answer(200, {"validateOperationResponse": {"validationResults": _problems(call)}})
 
 
 def validation_status(call: Call) -> Answer:

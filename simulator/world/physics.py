@@ -150,7 +150,8 @@ def restore_problems(world: World, item: Item, plan: dict[str, str], at: datetim
     found: list[str] = []
     group = plan.get("group", "")
     account = world.accounts.get(plan.get("account", "").casefold())
-    if any(lock.level == "ReadOnly" and covers(lock.scope, group) for lock in world.locks if group):
+    filled = [one for one in (group, account.id if account else "") if one]
+    if any(lock.level == "ReadOnly" and covers(lock.scope, one) for lock in world.locks for one in filled):
         found.append("UserErrorResourceIsInLockedState")
     found.extend(_staging_problems(world, item, account, plan, at))
     region = plan["region"]

@@ -27,6 +27,7 @@ from domain.backup import (
     RoleAssignment,
     RoleDefinition,
     Server,
+    ValidationProblem,
     Vault,
     VirtualMachine,
 )
@@ -53,6 +54,10 @@ class FakeAzure:
         """Jobs by vault key and job id."""
         self.points: dict[str, list[RecoveryPoint]] = {}
         """Recovery points by item key; soft-deleted ones are left out unless they are asked for."""
+        self.restore_problems: dict[str, list[ValidationProblem]] = {}
+        """What ``validate_restore`` answers, by item key; without an entry nothing is wrong."""
+        self.validated: list[dict[str, str]] = []
+        """What ``validate_restore`` was asked."""
         self.policies: dict[str, BackupPolicy] = {}
         self.operations: dict[str, OperationStatus] = {}
         """Operations by operation id."""
@@ -173,6 +178,31 @@ class FakeAzure:
             if since <= point.at <= until and (include_soft_deleted or not point.soft_deleted)
         )
         return sorted(inside, key=lambda point: point.at, reverse=True)
+
+    async def validate_restore(
+        self,
+        item: ItemId,
+        recovery_point: str,
+        *,
+        storage_account_id: str,
+        region: str,
+        vm_id: str,
+        target_group_id: str,
+        identity: str = "",
+    ) -> Sequence[ValidationProblem]:
+        """What was given for the item."""
+        self._enter("validate_restore", item.id)
+        self.validated.append(
+            {
+                "recovery_point": recovery_point,
+                "storage_account_id": storage_account_id,
+                "region": region,
+                "vm_id": vm_id,
+                "target_group_id": target_group_id,
+                "identity": identity,
+            }
+        )
+        return list(self.restore_problems.get(item.key, ()))
 
     async def policy(self, policy_id: str) -> BackupPolicy:
         """One policy."""

@@ -499,6 +499,7 @@ async def test_restore_validation(azure: Azure) -> None:
         item = await azure.item("vault-restore-01", name)
         points = await azure.all(f"{item['id']}/recoveryPoints")
         body = {
+            "id": f"{item['id']}/recoveryPoints/{points[0]['name']}",
             "properties": {
                 "objectType": "ValidateIaasVMRestoreOperationRequest",
                 "restoreRequest": {
