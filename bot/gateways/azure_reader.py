@@ -13,6 +13,7 @@ from bot.gateways import azure_mapping, azure_mapping_jobs, azure_mapping_resour
 from bot.gateways.azure_credentials import OneFetch
 from bot.gateways.azure_errors import translated
 from bot.gateways.azure_policies import deadline
+from bot.gateways.azure_secondary import OPERATION, secondary_jobs
 from bot.gateways.azure_wire import Wire, as_mapping, inner, plain_mapping, text
 from bot.gateways.azure_wiring import MOST_PAGES, ArmClient, AzureClients, AzureConnection, look_for_a_list, too_long
 from domain.arm import ItemId, VaultId, name_of, resource_group_of, segments, subscription_of
@@ -35,6 +36,7 @@ from domain.backup import (
 )
 from domain.errors import BadRequest, GatewayError, GatewayUnavailable, PermissionDenied, ResourceNotFound
 from domain.schedule import BackupPolicy, parse_policy
+from fixes.regions import paired
 
 BACKUP_MANAGEMENT_SERVICE = "262044b1-e2ce-469f-a196-69ab7ada62d3"
 """Application id of Azure's own Backup Management Service, the same in every tenant of the public cloud.
@@ -145,9 +147,16 @@ class AzureReader:
         ]
         async with self._reading(f"reading the jobs of {vault.name}"):
             found = await self._arm.pages(f"{vault.id}/backupJobs", _BACKUP, {"$filter": " and ".join(conditions)})
+            if operation == OPERATION:
+                found += await self._jobs_of_the_paired_region(vault, " and ".join(conditions))
             jobs = [azure_mapping_jobs.to_job(one, vault, detailed=False) for one in found]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(jobs, key=lambda job: job.started_at or oldest, reverse=True)
+
+    async def _jobs_of_the_paired_region(self, vault: VaultId, conditions: str) -> Sequence[Wire]:
+        known = azure_mapping.to_vault(await self._arm.get(vault.id, _VAULTS))
+        region = paired(known.location) if known.cross_region_restore else ""
+        return await secondary_jobs(self._arm, vault, region, conditions) if region else ()
 
     async def job(self, vault: VaultId, job_id: str) -> Job:
         """One job with tasks, details and errors."""

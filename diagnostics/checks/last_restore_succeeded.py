@@ -37,7 +37,10 @@ _TOLD = (
 @check(
     title="No restore of the item failed lately",
     runbook=("title", "scope", "indicator_restore_failed", "diagnostic_error_code", "resolution_cross_region"),
-    permissions=("Microsoft.RecoveryServices/Vaults/backupJobs/read",),
+    permissions=(
+        "Microsoft.RecoveryServices/Vaults/backupJobs/read",
+        "Microsoft.RecoveryServices/locations/backupCrrJobs/action",
+    ),
     docs="https://learn.microsoft.com/azure/backup/backup-azure-vms-troubleshoot#restore",
     suggests=("restore_disks", "restore_to_other_region", "lift_lock_for_restore", "guide_restore_elsewhere"),
     az="az backup job list --vault-name <vault> --resource-group <group> --operation Restore --status Failed",

@@ -40,6 +40,7 @@ from fixes.steps.cross_region import new_disks, target_of
 API = "2023-01-15"
 TOKEN_ACTION = f"{ITEM_ACTIONS}/recoveryPoints/accessToken/action"
 RESTORE_ACTION = "Microsoft.RecoveryServices/locations/backupCrossRegionRestore/action"
+CRR_JOBS_ACTION = "Microsoft.RecoveryServices/locations/backupCrrJobs/action"
 _FILLED = "crossRegionRestoreAccessDetails"
 
 
@@ -67,6 +68,7 @@ class RestoreToOtherRegion:
             *RESTORE_READS,
             "Microsoft.RecoveryServices/locations/backupAadProperties/read",
             "Microsoft.RecoveryServices/locations/backupCrrOperationsStatus/read",
+            CRR_JOBS_ACTION,
         ),
     )
 

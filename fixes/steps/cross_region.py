@@ -1,11 +1,11 @@
 """A restore into the paired region: told by its operation there and by the disks that appear.
 
-The status lives at a location, not in the vault, and the paired region tells its jobs only to a POST, which readers do not
-send; so the vault's own list is asked, and where it does not show the job the disks decide.
+The status lives at a location, not in the vault, and so does the job, which the reader lists with those of the vault; where
+it may not, the disks decide.
 Source: https://learn.microsoft.com/rest/api/backup/cross-region-restore (API 2023-01-15)
 """
 
-# ruff: noqa: ARG002 - every step has the same signature, and not every step needs the time
+
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from domain.arm import ItemId, subscription_of
 from domain.backup import Job
-from domain.errors import GatewayUnavailable, ResourceNotFound
+from domain.errors import GatewayUnavailable, PermissionDenied, ResourceNotFound
 from domain.fix import Call, Progress, Seen
 from domain.ports import BackupReader
 from fixes.steps.base import CLOCK_SKEW, LONGEST_WINDOW, absent, done, failed, running
@@ -26,22 +26,25 @@ class CrossRegionRestoreStep:
     """POST ``…/locations/{secondary}/backupCrossRegionRestore``."""
 
     async def look(self, call: Call, since: datetime, read: BackupReader, *, settled: bool = False) -> Seen:
-        """The job, where the vault lists it, or the restored disks; without either nobody can tell, however late it is."""
+        """The job, or the restored disks; a list that cannot be read raises, and then nobody can tell."""
         job = await _job(call, since, read)
         if job is not None:
             return Seen(there=True, reference={"job_id": job.id}, note=f"job {job.id}: {job.status}")
         disks = await new_disks(target_of(call), since, read)
         if disks:
             return Seen(there=True, note=f"restored: {', '.join(disks)}")
-        return Seen(there=None, note=absent("a restored disk", settled=False).note)
+        return absent("a restore job in the paired region", settled=settled)
 
     async def follow(self, call: Call, reference: Mapping[str, str], since: datetime, read: BackupReader) -> Progress:
-        """The operation's failure, the job's end where the vault lists the job, else the restored disks."""
+        """The operation's failure, the job's end where the jobs may be read, else the restored disks."""
         known = dict(reference)
         refusal = await _operation(call, known, read)
         if refusal is not None:
             return refusal
-        job = await _job(call, since, read)
+        try:
+            job = await _job(call, since, read)
+        except PermissionDenied:
+            job = None
         if job is not None:
             known["job_id"] = job.id
             return judge(job, known)
@@ -74,7 +77,7 @@ async def _operation(call: Call, known: dict[str, str], read: BackupReader) -> P
 
 
 async def _job(call: Call, since: datetime, read: BackupReader) -> Job | None:
-    """The restore's job as the vault itself lists it, if it does; Azure's own list of the paired region is a POST."""
+    """The restore's job, listed by the vault or by its paired region."""
     if call.before is None:
         return None
     item = await read.item(ItemId.parse(call.before.resource))

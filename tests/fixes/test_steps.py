@@ -524,10 +524,11 @@ class TestCrossRegion:
     status = f"{CRR.rpartition('/')[0]}/backupCrrOperationsStatus/b3A%3D".casefold()
 
     async def test_restored_disks_tell(self) -> None:
-        """Old disks do not count; until a new one appears nothing can be told, however long ago it was."""
+        """Old disks do not count; with neither a job nor a new disk it did not happen, once the lists have had their time."""
         azure, step = estate(), step_for(Kind.CROSS_REGION_RESTORE)
         azure.lists[self.disks] = [disk("old", NOW - HOUR), {"name": "odd", "properties": {"timeCreated": "2026"}}]
-        assert (await step.look(self.restore, NOW, azure, settled=True)).there is None
+        assert (await step.look(self.restore, NOW, azure)).there is None
+        assert (await step.look(self.restore, NOW, azure, settled=True)).there is False
         azure.lists[self.disks] = [disk("old", NOW - HOUR), disk("new", NOW + HOUR)]
         seen = await step.look(self.restore, NOW, azure)
         assert (True, "restored: new") == (seen.there, seen.note)
