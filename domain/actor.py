@@ -38,13 +38,13 @@ class Actor:
     @property
     def why_not(self) -> str:
         """Why :attr:`may_act` is False, as a sentence; "" when it is True."""
-        if not self.known:
-            return "your account could not be looked up just now"
         reasons = {
             "bots may not act": self.is_bot,
             "guest accounts may not act": self.is_guest,
             "accounts of another workspace or tenant may not act": self.is_foreign,
             "this account is deactivated": self.is_deactivated,
+            # Last: to try again helps only whoever could act at all.
+            "your account could not be looked up just now": not self.known,
         }
         return next((reason for reason, is_so in reasons.items() if is_so), "")
 

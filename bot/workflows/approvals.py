@@ -31,7 +31,7 @@ from domain.backup import Permission
 from domain.durations import format_duration
 from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
 from domain.fix import FixPlan, difference
-from domain.rbac import allows
+from domain.rbac import allows, may_deny, reaches
 from domain.records import dump_plan, load_plan
 from fixes.registry import PlanRequest, target, whole_vault
 from handlers.requests import Where
@@ -107,17 +107,19 @@ class Approvals:
             for action, scope in plan.permissions:
                 permissions: list[Permission] = []
                 for assignment in await read.role_assignments(scope, actor.entra_id):
-                    if assignment.condition:
-                        continue  # a conditional right is not surely a right here
+                    # A conditional right is not surely a right here, and one below the scope is none at it: Azure's
+                    # assignedTo() lists both.
+                    if assignment.condition or not reaches(assignment.scope, scope):
+                        continue
                     permissions += (await read.role_definition(assignment.role_definition_id)).permissions
                 if not allows(permissions, action):
                     return False, f"you may not {action} at {scope}"
                 denies = await read.resources(
                     f"{scope}/providers/Microsoft.Authorization/denyAssignments",
                     "2022-04-01",
-                    {"$filter": f"principalId eq '{actor.entra_id}'"},
+                    {"$filter": "atScope()"},
                 )
-                if denies:
+                if any(may_deny(one, actor.entra_id, action) for one in denies):
                     return False, f"a deny assignment applies to you at {scope}"
         except GatewayError as error:
             return None, f"your rights in Azure could not be read: {error}"
