@@ -22,6 +22,7 @@ VALIDATE: Final = "Microsoft.RecoveryServices/Vaults/backupValidateOperation/act
 READ_POINTS: Final = (
     "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/read"
 )
+READ_ACCOUNTS: Final = "Microsoft.Storage/storageAccounts/read"
 _LIMIT_S: Final = 10.0
 """Shorter than the limit of a check, so that what was found locally is told although the service is slow."""
 _UNKNOWN: Final[Mapping[str, str | list[str]]] = {"validation": "unknown"}
@@ -55,12 +56,12 @@ class Opinion:
     evidence: Mapping[str, str | list[str]] = field(default_factory=dict)
 
 
-async def newest_restorable(context: Context) -> RecoveryPoint | GatewayError | None:
-    """The newest point of the last thirty days that a tier holds; None without one, or why they could not be read."""
+async def newest_restorable(context: Context) -> RecoveryPoint | Opinion | None:
+    """The newest point of the last thirty days that a tier holds; None without one, or that they could not be read."""
     try:
         points = await recovery_points(context)
     except GatewayError as error:
-        return error
+        return Opinion(error=error, needs=READ_POINTS, evidence=_UNKNOWN)
     usable = [
         point
         for point in points
@@ -69,12 +70,22 @@ async def newest_restorable(context: Context) -> RecoveryPoint | GatewayError | 
     return max(usable, key=lambda point: point.at, default=None)
 
 
+def unread_accounts(error: GatewayError) -> Opinion:
+    """What is left to say where the storage accounts could not be read."""
+    return Opinion(error=error, needs=READ_ACCOUNTS, evidence=_UNKNOWN)
+
+
 async def opinion(
-    context: Context, restore: Restore, account_id: str, point: RecoveryPoint | GatewayError | None
+    context: Context, restore: Restore, account_id: str | Opinion, point: RecoveryPoint | Opinion | None
 ) -> Opinion:
-    """Ask the service whether the disks of ``point`` could be restored through the staging account."""
-    if isinstance(point, GatewayError):
-        return Opinion(error=point, needs=READ_POINTS, evidence=_UNKNOWN)
+    """Ask the service whether the disks of ``point`` could be restored through the staging account.
+
+    Where one of the two could not be read, that is the answer.
+    """
+    if isinstance(point, Opinion):
+        return point
+    if isinstance(account_id, Opinion):
+        return account_id
     why_not = _not_asked(restore, account_id, point)
     if point is None or why_not:
         return Opinion(note=f"{_NOT_ASKED} {why_not}", evidence={"validation": "not asked"})

@@ -16,9 +16,17 @@ from diagnostics.restores import (
     text_at,
     wanted_restore,
 )
-from diagnostics.validation import READ_POINTS, VALIDATE, Opinion, newest_restorable, opinion
+from diagnostics.validation import (
+    READ_ACCOUNTS,
+    READ_POINTS,
+    VALIDATE,
+    Opinion,
+    newest_restorable,
+    opinion,
+    unread_accounts,
+)
 from diagnostics.verdicts import Verdicts, blind_of, why_blind
-from domain.backup import RecoveryPoint, Workload
+from domain.backup import Workload
 from domain.errors import GatewayError, ResourceNotFound
 from domain.finding import Finding
 
@@ -31,7 +39,7 @@ _USAGES_API = "2024-03-01"
 _PERMISSIONS = (
     "Microsoft.Compute/skus/read",
     "Microsoft.Compute/locations/usages/read",
-    "Microsoft.Storage/storageAccounts/read",
+    READ_ACCOUNTS,
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.RecoveryServices/Vaults/backupJobs/read",
     READ_POINTS,
@@ -62,7 +70,7 @@ async def restore_target_is_available(context: Context) -> Finding:
     (size, family, cores), ((account, staging), point) = await both(
         _size(context, restore), both(_account(context, restore), newest_restorable(context))
     )
-    quota, said = await both(_quota(context, restore, family, cores), _said(context, restore, staging, point))
+    quota, said = await both(_quota(context, restore, family, cores), opinion(context, restore, staging, point))
     return judge(
         subject(context).name,
         restore,
@@ -163,7 +171,7 @@ def judge_quota(family: str, cores: int, usages: Sequence[Body]) -> Part:
     return Part(fine=f"The quota of {family} has room for {cores} cores.")
 
 
-async def _account(context: Context, restore: Restore) -> tuple[Part, str | GatewayError]:
+async def _account(context: Context, restore: Restore) -> tuple[Part, str | Opinion]:
     """The verdict on the staging account that is named, and the id of it or, where none is named, of one that suits."""
     if not restore.account:
         return Part(), await _one_that_suits(context, restore)
@@ -172,11 +180,11 @@ async def _account(context: Context, restore: Restore) -> tuple[Part, str | Gate
     except ResourceNotFound:
         body = None
     except GatewayError as error:
-        return Part(error=error), error
+        return Part(error=error), unread_accounts(error)
     return judge_account(restore, body), text_at(body, "id") if body is not None else ""
 
 
-async def _one_that_suits(context: Context, restore: Restore) -> str | GatewayError:
+async def _one_that_suits(context: Context, restore: Restore) -> str | Opinion:
     """The id of the first account by name, those of the target's resource group before others; "" without one."""
     group = f"{target_group_id(context, restore).casefold()}/"
     try:
@@ -186,20 +194,9 @@ async def _one_that_suits(context: Context, restore: Restore) -> str | GatewayEr
             if not judge_account(replace(restore, account=text_at(body, "name")), body).fault
         ]
     except GatewayError as error:
-        return error
+        return unread_accounts(error)
     ids = [text_at(body, "id") for body in found]
     return min(ids, key=lambda one: (not one.casefold().startswith(group), short_name(one)), default="")
-
-
-async def _said(
-    context: Context,
-    restore: Restore,
-    staging: str | GatewayError,
-    point: RecoveryPoint | GatewayError | None,
-) -> Opinion:
-    if isinstance(staging, GatewayError):
-        return Opinion(error=staging, needs="Microsoft.Storage/storageAccounts/read")
-    return await opinion(context, restore, staging, point)
 
 
 def judge_account(restore: Restore, body: Body | None) -> Part:
