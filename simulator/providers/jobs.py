@@ -185,7 +185,8 @@ def _rows(call: Call, vault: Vault) -> list[Json]:
     for item in vault.items.values():
         if management and item.management_type != management:
             continue
-        for job in history.jobs(call.world, item, after, until, call.now, good=status in GOOD_STATUSES):
+        good, running = status in GOOD_STATUSES, status == "InProgress"
+        for job in history.jobs(call.world, item, after, until, call.now, good=good, running=running):
             if job.region or (operation and job.operation != operation):
                 continue
             if "jobId" in wanted and job.id != wanted["jobId"].casefold():

@@ -54,14 +54,32 @@ def _computed_job(world: World, item: Item, start: datetime, now: datetime) -> J
     return job
 
 
-def jobs(world: World, item: Item, after: datetime, until: datetime, now: datetime, *, good: bool = True) -> list[Job]:
-    """The jobs of an item that started in [after, until), newest first; without `good` no computed ones."""
+def _may_still_run(world: World, item: Item, now: datetime) -> datetime:
+    """Computed jobs that started before this have ended: as long ago as twice the length of one."""
+    return now - 2 * timedelta(seconds=sum(step.seconds for step in backup_steps(world, item, now)))
+
+
+def jobs(
+    world: World,
+    item: Item,
+    after: datetime,
+    until: datetime,
+    now: datetime,
+    *,
+    good: bool = True,
+    running: bool = False,
+) -> list[Job]:
+    """The jobs of an item that started in [after, until), newest first; without `good` no computed ones.
+
+    With `running` those computed ones are left out that have certainly ended, of which a month holds very many.
+    """
     settle(world, item, now)
     if not good and not item.jobs:
         return []
     after = max(after, now - JOB_RETENTION)
     until = min(until, now)
-    starts = _good_runs(item, after, until) if good else ()
+    good_after = max(after, _may_still_run(world, item, now)) if running and good else after
+    starts = _good_runs(item, good_after, until) if good else ()
     found = [_computed_job(world, item, start, now) for start in starts]
     found += [job for job in item.jobs if after <= job.started <= until]
     found.sort(key=lambda job: job.started, reverse=True)
