@@ -444,11 +444,18 @@ class Execution:
     async def _follow(self, row: Row, plan: FixPlan, steps: list[Step], index: int) -> _Wait | None:
         services, call, step = self.services, plan.calls[index], steps[index]
         since = rows.moment(step["intent_at"]) or services.clock.now()
+        # A compensation has the same time for itself, however late it comes.
+        over = self._over(plan, since if call.always else row["started_at"])
         try:
             progress: Progress = await step_for(call.kind).follow(call, step["reference"], since, services.read())
         except GatewayError as error:
-            if self._over(row, plan):
-                return await self._follow_no_longer(row, steps, index, f"its progress cannot be read: {error}")
+            if over:
+                step |= {
+                    "state": StepState.UNCLEAR.value,
+                    "note": f"its progress cannot be read: {error}",
+                    "percent": None,
+                }
+                return await self._save(row, steps)
             wait = getattr(error, "retry_after", None) or services.poll
             step["note"] = f"could not look at its progress: {error}"
             return await self._save(row, steps, due_at=services.clock.now() + wait)
@@ -456,8 +463,11 @@ class Execution:
             step["reference"] = dict(progress.reference)
         step |= {"note": progress.note, "percent": progress.percent}
         match progress.stage:
-            case Stage.RUNNING if self._over(row, plan):
-                return await self._follow_no_longer(row, steps, index, f"it did not end in time: {progress.note}")
+            case Stage.RUNNING if over:
+                # A request ends visibly also when Azure never comes to an end; its locks are not kept for ever.
+                note = f"it did not end in time: {progress.note}"
+                step |= {"state": StepState.UNCLEAR.value, "late": True, "note": note, "percent": None}
+                return await self._save(row, steps)
             case Stage.RUNNING:
                 due = services.clock.now() + services.poll
                 return await self._save(row, steps, due_at=due)
@@ -481,21 +491,16 @@ class Execution:
             await self._save_in(tx, row, steps, due_at=tx.now + LEASE)
         return None
 
-    def _over(self, row: Row, plan: FixPlan) -> bool:
+    def _over(self, plan: FixPlan, since: datetime) -> bool:
         """Whether the time in which a run must come to its end has passed."""
-        return bool(self.services.clock.now() - row["started_at"] >= self.services.proof_within + plan.duration)
-
-    async def _follow_no_longer(self, row: Row, steps: list[Step], index: int, why: str) -> _Wait | None:
-        """A request ends visibly also when Azure never says how it went; its locks are not kept for ever."""
-        steps[index] |= {"state": StepState.UNCLEAR.value, "note": why, "percent": None}
-        return await self._save(row, steps)
+        return self.services.clock.now() - since >= self.services.proof_within + plan.duration
 
     async def _prove(self, row: Row, plan: FixPlan, steps: list[Step]) -> _Wait | None:
         services = self.services
-        bad = next((step for step in steps if step["state"] in {StepState.FAILED, StepState.UNCLEAR}), None)
-        if bad is not None:
-            state = State.UNCLEAR if bad["state"] == StepState.UNCLEAR else State.FAILED
-            return await self._end(row, plan, steps, state, bad["note"], {})
+        bad = [step for step in steps if step["state"] in {StepState.FAILED, StepState.UNCLEAR}]
+        if bad:
+            notes = "; ".join(dict.fromkeys(step["note"] for step in bad))
+            return await self._end(row, plan, steps, _state_of(bad), notes, {})
         now = services.clock.now()
         facts = RunFacts(started_at=row["started_at"], references=tuple(step["reference"] for step in steps))
         fix = services.fixes.get(plan.fix)
@@ -512,7 +517,7 @@ class Execution:
         return await self._unproved_yet(row, plan, steps, proof.summary)
 
     async def _unproved_yet(self, row: Row, plan: FixPlan, steps: list[Step], missing: str) -> _Wait | None:
-        if self._over(row, plan):
+        if self._over(plan, row["started_at"]):
             return await self._end(row, plan, steps, State.UNPROVED, f"not proved in time: {missing}", {})
         due = self.services.clock.now() + self.services.poll
         return await self._save(row, steps, due_at=due, note=f"waiting for the proof: {missing}")
@@ -647,6 +652,13 @@ def _ready_at(plan: FixPlan, steps: list[Step], index: int, settle: timedelta) -
         if call.settle and step.get("done_at"):
             ready = max(ready, datetime.fromisoformat(step["done_at"]) + settle)
     return ready
+
+
+def _state_of(bad: Sequence[Step]) -> State:
+    """How a run ends whose steps did not all go well: begun and never over is unproved, not unclear."""
+    if any(step["state"] == StepState.FAILED for step in bad):
+        return State.FAILED
+    return State.UNPROVED if all(step.get("late") for step in bad) else State.UNCLEAR
 
 
 def _waits(holder: str, key: str) -> str:

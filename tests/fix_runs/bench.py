@@ -43,6 +43,7 @@ from fixes.registry import FixSettings
 from simulator.clock import SimClock
 from simulator.control import FaultOrder, InjectedFault
 from simulator.server import Simulator
+from simulator.world.engine import refresh_wake
 from simulator.world.model import Item, Seeded
 
 MAX = Actor(platform="slack", id="U0MAX", name="Max Weber", email="max@contoso.com", email_confirmed=True)
@@ -84,6 +85,14 @@ class Killer:
 
     armed: Callable[[str], bool] = lambda _: False
     hit: list[str] = field(default_factory=list)
+    hangs: Item | None = None
+    """The simulator's item whose next job hangs in the phase that it is in when Azure has taken the call."""
+
+    def taken(self) -> None:
+        """Azure took a call; what hangs, hangs from now on."""
+        for job in self.hangs.open if self.hangs is not None else ():
+            job.stuck_at = job.passed
+            refresh_wake(job.item)
 
     def at(self, moment: str) -> None:
         """A moment at which the process may die."""
@@ -127,6 +136,7 @@ class MortalOperator:
     async def send(self, call: Call) -> Receipt:
         self.sent.append(call)
         receipt = await self.inner.send(call)
+        self.killer.taken()
         self.killer.at(f"after Azure took: {call.purpose}")
         return receipt
 
