@@ -238,8 +238,9 @@ def plan(
             found = whole_vault(in_vault)
         else:
             in_vault, found = await find_item(read, item, vault)
+        now = world.clock.now()
         request = PlanRequest(
-            vault=in_vault, item=found, parameters=parameters(pairs, world.clock.now()), settings=world.fix_settings
+            vault=in_vault, item=found, parameters=parameters(pairs, now), settings=world.fix_settings, now=now
         )
         made = await catalogue[fix].plan(request, read)
         card = plan_card.render(

@@ -72,7 +72,13 @@ class Approvals:
         read = self.services.read()
         vault = await read.vault(item_id.vault)
         item = whole_vault(vault) if item_id.name == "-" else await read.item(item_id)
-        request = PlanRequest(vault=vault, item=item, parameters=dict(parameters), settings=self.services.fix_settings)
+        request = PlanRequest(
+            vault=vault,
+            item=item,
+            parameters=dict(parameters),
+            settings=self.services.fix_settings,
+            now=self.services.clock.now(),
+        )
         return await fix.plan(request, read)
 
     def rule_for(self, plan: FixPlan) -> Rule | None:
