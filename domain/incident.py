@@ -103,15 +103,25 @@ class Incident:
     diagnosis: Diagnosis | None = None
 
 
+def _roughly(value: timedelta) -> str:
+    """An age without the minutes behind its hours: a line on a phone has no room for them."""
+    hours, behind, _ = format_age(value).partition(" h ")
+    return f"{hours} h" if behind else hours
+
+
+def what_happened(incident: Incident) -> str:
+    """``<item> in <vault>: <what happened> (<code>)``."""
+    name = f"{incident.item_name} in {incident.vault_name}" if incident.item_name else incident.vault_name
+    return f"{name}: {incident.what}" + (f" ({incident.code})" if incident.code else "")
+
+
 def first_line(incident: Incident, now: datetime) -> str:
     """The first line of every incident post, also the notification; the sign and word are put before it by the renderer.
 
     ``<item> in <vault>: <what happened> (<code>) · last good point <age>, RPO <x> <breached by y | safe until … | unknown>``
     """
-    name = f"{incident.item_name} in {incident.vault_name}" if incident.item_name else incident.vault_name
-    happened = incident.what + (f" ({incident.code})" if incident.code else "")
     if incident.operation is not Operation.BACKUP or not incident.item_id:
-        return f"{name}: {happened}"
+        return what_happened(incident)
     point = (
         f"last good point {format_ago(now - incident.last_point_at)}"
         if incident.last_point_at
@@ -120,11 +130,11 @@ def first_line(incident: Incident, now: datetime) -> str:
     rpo = f"RPO {format_age(incident.rpo)} " if incident.rpo else "RPO "
     match incident.rpo_state:
         case "breached" if incident.breached_by is not None:
-            verdict = f"breached by {format_age(incident.breached_by)}"
+            verdict = f"breached by {_roughly(incident.breached_by)}"
         case "safe" if incident.safe_until is not None:
             verdict = f"safe until {incident.safe_until:%H:%M} UTC"
         case "pending":
             verdict = "pending: first backup to come"
         case _:
             verdict = "unknown"
-    return f"{name}: {happened} · {point}, {rpo}{verdict}"
+    return f"{what_happened(incident)} · {point}, {rpo}{verdict}"

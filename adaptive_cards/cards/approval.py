@@ -32,7 +32,7 @@ from adaptive_cards.card import (
 from adaptive_cards.cards.words import ago, portal
 from domain.actor import Actor
 from domain.approval import Approval, RunView, State, StepState, StepView
-from domain.durations import format_duration
+from domain.durations import format_age
 from domain.fix import Call, FixPlan, Risk
 
 _HEAD: Mapping[State, tuple[str, Severity | None]] = {
@@ -151,7 +151,7 @@ def _about(approval: Approval, now: datetime) -> list[Element]:
         ("Item", spans(portal(plan.item_name, plan.item_id), " in ", portal(plan.vault_name, plan.vault_id))),
         ("Worst case", plan.worst_case),
         ("Undo", plan.undo),
-        ("Takes", f"about {format_duration(plan.duration)}" + (f" · {plan.cost}" if plan.cost else "")),
+        ("Takes", f"about {format_age(plan.duration)}" + (f" · {plan.cost}" if plan.cost else "")),
         ("Proof", plan.proof),
         ("Risk", _RISK_WORDS[plan.risk]),
     ]
@@ -179,10 +179,13 @@ def _waiting(approval: Approval, now: datetime) -> list[Element]:
             Bullets(tuple(approval.changed)),
         ]
     rule = approval.rule
-    needed = f"{approval.missing_votes} of {rule.required} approvals missing" if rule.required > 1 else "one approval"
-    own = "; the requester may approve it alone" if rule.self_approval else "; not the requester (four eyes)"
+    if rule.required > 1:
+        needed = f"{approval.missing_votes} of {rule.required} approvals still missing"
+    else:
+        needed = "One approval is enough"
+    own = "; the requester's own counts" if rule.self_approval else "; the requester's own does not count (four eyes)"
     elements += [
-        Text(spans("Can approve: ", _joined(rule.approvers), f" ({needed}{own})."), subtle=True),
+        Text(spans("Can approve: ", _joined(rule.approvers), f". {needed}{own}."), subtle=True),
         Text(
             spans(*_told(approval), " Expires ", ago(approval.expires_at, now), "."),
             subtle=True,

@@ -66,8 +66,21 @@ def _evidence(finding: Finding) -> Element:
 
 
 def _details(finding: Finding) -> list[Element]:
-    rows = tuple((name, str(value)) for name, value in finding.evidence.items() if value not in (None, "", []))
-    return [_evidence(finding), *([Facts(rows)] if rows else [])]
+    """What stands behind a finding; what passed needs no more than its line, and --json has all of it."""
+    if finding.outcome in {Outcome.PASS, Outcome.NOT_APPLICABLE}:
+        return [_evidence(finding)]
+    rows = tuple(
+        (name.replace("_", " "), _value(value))
+        for name, value in finding.evidence.items()
+        if value not in (None, "", [])
+    )
+    return [Text(Code(finding.check)), Facts(rows)] if rows else []
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "; ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
 
 
 def severity_of(diagnosis: Diagnosis) -> Severity:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from adaptive_cards.card import Bullets, Card, Code, Element, Facts, Inline, Link, Text, spans
 
+SHOWN_WHOLE = 115
+"""Characters of a first line that no platform shortens, with its sign and word and with SIMULATED behind it."""
+
 
 def render(  # noqa: PLR0913
     *,
@@ -30,13 +33,16 @@ def render(  # noqa: PLR0913
         facts.append(("Checks that confirm it", ", ".join(checks)))
     if fixes:
         facts.append(("Fixes to try, in order", ", ".join(fixes)))
-    elements: list[Element] = [Text(meaning), Facts(tuple(facts))]
+    summary = f"{name}: {meaning}"
+    elements: list[Element] = [Facts(tuple(facts))]
+    if len(summary) > SHOWN_WHOLE:
+        elements.insert(0, Text(meaning))
     if causes:
         elements += [Text("Likely causes:"), Bullets(tuple(causes))]
     elements.append(Text(spans("What to do: ", remedy)))
     if documentation:
         elements.append(Text(Link("Microsoft's page", documentation), subtle=True))
-    return Card(summary=f"{name}: {meaning}", elements=tuple(elements), severity="info", simulated=simulated)
+    return Card(summary=summary, elements=tuple(elements), severity="info", simulated=simulated)
 
 
 def unknown(text: str, near: Sequence[str], *, simulated: bool) -> Card:
@@ -47,7 +53,8 @@ def unknown(text: str, near: Sequence[str], *, simulated: bool) -> Card:
         )
     ]
     if near:
-        elements.insert(0, Text(spans("Did you mean ", *[part for one in near for part in (Code(one), " ")], "?")))
+        names = [part for one in near for part in (" or ", Code(one))][1:]
+        elements.insert(0, Text(spans("Did you mean ", *names, "?")))
     return Card(
         summary=f"No documented code is {text[:60]}", elements=tuple(elements), severity="info", simulated=simulated
     )

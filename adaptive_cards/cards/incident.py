@@ -19,7 +19,7 @@ from adaptive_cards.card import (
 )
 from adaptive_cards.cards.diagnosis import Fixes
 from adaptive_cards.cards.words import ago, open_in_portal, percent, plural, portal
-from domain.incident import Incident, first_line
+from domain.incident import Incident, first_line, what_happened
 
 
 def called(entry: str) -> Inline:
@@ -41,10 +41,17 @@ def _cause(incident: Incident) -> list[Element]:
     if diagnosis is None:
         return [Text("Diagnosing …", subtle=True)] if incident.open and incident.item_id else []
     if not diagnosis.causes:
-        return [Text("No known cause fits the evidence; see the thread.")]
+        return [Text("No known cause fits the evidence.")]
     cause = diagnosis.causes[0]
-    reason = f" {cause.reasons[0]}" if cause.reasons else ""
-    return [Text(spans(Bold(cause.title), f" ({percent(cause.confidence)} sure).{reason}"))]
+    reason = f": {cause.reasons[0]}" if cause.reasons else ""
+    return [Text(spans(Bold(cause.title), f" ({percent(cause.confidence)} sure){reason}"))]
+
+
+def _next_step(incident: Incident, fixes: Fixes) -> list[Element]:
+    if incident.diagnosis is None or not incident.item_id:
+        return []
+    step = fixes[0][1] if fixes else "look at the evidence in the thread"
+    return [Text(spans(Bold("Next step: "), step))]
 
 
 def render(incident: Incident, *, fixes: Fixes, now: datetime, simulated: bool, mention: tuple[str, ...] = ()) -> Card:
@@ -54,10 +61,10 @@ def render(incident: Incident, *, fixes: Fixes, now: datetime, simulated: bool, 
     summary = first_line(incident, now)
     if not incident.open:
         severity = "good"
-        summary = f"Closed: {summary}"
+        summary = f"Closed: {what_happened(incident)}"  # the last good point and the breach are history now
         elements.append(Text(Bold(incident.closed_reason or "Closed")))
     else:
-        elements += _cause(incident)
+        elements += _cause(incident) + _next_step(incident, fixes)
         if mention and severity == "critical":
             people: list[Inline] = []
             for entry in mention:
@@ -69,7 +76,8 @@ def render(incident: Incident, *, fixes: Fixes, now: datetime, simulated: bool, 
     if incident.item_id:
         facts.insert(0, ("Item", portal(incident.item_name, incident.item_id)))
     if incident.last_point_at:
-        facts.append(("Last good point", ago(incident.last_point_at, now)))
+        label = "Last good point" if incident.open else "Last good point before"
+        facts.append((label, ago(incident.last_point_at, now)))
     facts.append(("Opened", ago(incident.opened_at, now)))
     if incident.failures > 1:
         facts.append(("Alerts", plural(incident.failures, "alert")))
@@ -122,7 +130,7 @@ def announcement(incident: Incident, text: str, *, mention: tuple[str, ...], now
 
 def could_not_look(incident: Incident, why: str, *, again: bool, simulated: bool) -> Card:
     """The diagnosis could not even begin."""
-    name = incident.item_name or incident.vault_name
+    name = f"{incident.item_name} in {incident.vault_name}" if incident.item_name else incident.vault_name
     return Card(
         summary=f"{name} could not be diagnosed: Azure could not be read",
         elements=(

@@ -20,7 +20,7 @@ def refused(error: RequestError | ApprovalError, *, simulated: bool) -> Card:
         elements.append(Text(f"Did you mean {' or '.join(error.nearest)}?"))
     if isinstance(error, NotFound):
         elements.append(Text("/backup help lists what can be asked.", subtle=True))
-    if len(first) > 130:  # noqa: PLR2004  (the summary is one line of at most 140 characters)
+    if len(first) > 110:  # noqa: PLR2004  (the first line has at most 140 characters, with INFO and SIMULATED)
         return Card(summary=first[:80] + " …", elements=(Text(first), *elements), severity="info", simulated=simulated)
     return Card(summary=first, elements=tuple(elements), severity="info", simulated=simulated)
 

@@ -1,8 +1,10 @@
 """A plan that the bot does not do itself: a guide's steps, or the commands of a read-only installation."""
 
+from dataclasses import replace
+
 from adaptive_cards.card import Bold, Bullets, Button, Buttons, Card, CodeBlock, Element, Facts, Fold, Text
 from adaptive_cards.cards.approval import exact_calls
-from domain.durations import format_duration
+from domain.durations import format_age
 from domain.fix import FixPlan
 
 
@@ -22,7 +24,7 @@ def render(plan: FixPlan, *, operator_client_id: str, read_only: bool, simulated
             (
                 ("Worst case", plan.worst_case),
                 ("Undo", plan.undo),
-                ("Takes", f"about {format_duration(plan.duration)}"),
+                ("Takes", f"about {format_age(plan.duration)}"),
                 ("Proof", plan.proof),
             )
         )
@@ -33,7 +35,8 @@ def render(plan: FixPlan, *, operator_client_id: str, read_only: bool, simulated
         elements.append(Bullets(tuple(plan.notes)))
     elements.append(Buttons((Button("Done, check again", "diagnose.item", plan.item_id, style="primary"),)))
     if plan.calls:
-        elements.append(Fold("Exact calls", exact_calls(plan, plan.fingerprint(operator_client_id)), key="calls"))
+        below = replace(plan, az=()) if read_only else plan  # the commands stand above already
+        elements.append(Fold("Exact calls", exact_calls(below, plan.fingerprint(operator_client_id)), key="calls"))
     return Card(
         summary=f"{plan.title} · {plan.item_name} in {plan.vault_name}",
         elements=tuple(elements),

@@ -17,13 +17,18 @@ def card(commands: tuple[router.CommandSpec, ...], *, simulated: bool) -> Card:
         elements=(
             Table(("Command", "What it says"), rows, "Commands"),
             Text(
-                spans("Try ", Code(f"/backup {commands[0].example}" if commands else "/backup status"), "."),
+                spans("Try ", Code(f"/backup {_example(commands)}"), "."),
                 subtle=True,
             ),
         ),
         severity="info",
         simulated=simulated,
     )
+
+
+def _example(commands: tuple[router.CommandSpec, ...]) -> str:
+    """Of one command its own; of all the one that needs nothing to be known."""
+    return commands[0].example if len(commands) == 1 else "status"
 
 
 async def run(command: Command, words: Words, services: Services) -> AsyncIterator[Answer]:
