@@ -21,6 +21,7 @@ from domain.ports import Clock
 
 OnFinding = Callable[[Finding], Awaitable[None]]
 OnBug = Callable[[str, Exception], None]
+OnStart = Callable[[str], None]
 
 _ORDER = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2, Outcome.NOT_APPLICABLE: 3}
 
@@ -49,6 +50,7 @@ class _Run:
     each_s: float
     on_finding: OnFinding | None
     on_bug: OnBug | None
+    on_start: OnStart | None = None
     started: dict[str, Check] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
     cut_short: bool = False
@@ -64,6 +66,8 @@ class _Run:
 
     def _start(self, group: asyncio.TaskGroup, check: Check) -> None:
         self.started[check.id] = check
+        if self.on_start is not None:
+            self.on_start(check.id)
         group.create_task(self._one(check), name=check.id)
 
     async def _join(self, group: asyncio.TaskGroup, late: tuple[Check, ...]) -> None:
@@ -106,7 +110,7 @@ class _Run:
             )
 
 
-async def diagnose(
+async def diagnose(  # noqa: PLR0913  (options, all by keyword)
     context: Context,
     checks: Mapping[str, Check],
     *,
@@ -116,6 +120,7 @@ async def diagnose(
     each_s: float = 20.0,
     on_finding: OnFinding | None = None,
     on_bug: OnBug | None = None,
+    on_start: OnStart | None = None,
 ) -> Diagnosis:
     """Run the checks that fit ``context`` side by side and rank the causes of what they found.
 
@@ -123,7 +128,8 @@ async def diagnose(
     names a restore target, or always or never as ``restore`` says. A vault (no item) runs the vault's checks. ``only``
     names checks by id and runs just those. A check is given up after ``each_s`` seconds, the diagnosis after ``limit_s``:
     then it is not ``complete``, and what had not answered is UNKNOWN. ``on_finding`` is awaited with each finding as it
-    comes and must not raise; ``on_bug`` gets the exception of a check that failed for a reason of its own.
+    comes and must not raise; ``on_bug`` gets the exception of a check that failed for a reason of its own; ``on_start``
+    gets the id of each check that begins, those of a failed restore as soon as that is known.
 
     Raises:
         NotFound: ``only`` names a check that does not exist.
@@ -136,7 +142,7 @@ async def diagnose(
     )
     began = context.clock.monotonic()
     chosen, late = _choose(context, checks, only, restore=restore)
-    run = _Run(context=context, each_s=min(each_s, limit_s), on_finding=on_finding, on_bug=on_bug)
+    run = _Run(context=context, each_s=min(each_s, limit_s), on_finding=on_finding, on_bug=on_bug, on_start=on_start)
     try:
         async with asyncio.timeout(limit_s):
             await run.all(chosen, late)

@@ -17,9 +17,15 @@ PROGRESS_EVERY_S = 2.0
 
 
 async def with_progress(
-    services: Services, read: BackupReader, vault: Vault, item: ProtectedItem, only: tuple[str, ...] = ()
+    services: Services,
+    read: BackupReader,
+    vault: Vault,
+    item: ProtectedItem,
+    only: tuple[str, ...] = (),
+    *,
+    every_s: float = PROGRESS_EVERY_S,
 ) -> AsyncIterator[Answer]:
-    """A card while checks run, at most every two seconds, then the diagnosis."""
+    """A card while checks run, at most every ``every_s`` seconds, then the diagnosis."""
     context = Context(
         vault=vault,
         item=item,
@@ -29,23 +35,29 @@ async def with_progress(
         limits=services.limits,
         ledger=services.ledger,
     )
+    started: list[str] = []
     answered: list[Finding] = []
 
     async def count(finding: Finding) -> None:
         answered.append(finding)
 
-    total = sum(item.workload in check.workloads and check.about == "item" for check in services.checks.values())
     work = asyncio.create_task(
         diagnose(
-            context, services.checks, only=only, limit_s=services.limit_s, on_finding=count, on_bug=services.on_bug
+            context,
+            services.checks,
+            only=only,
+            limit_s=services.limit_s,
+            on_finding=count,
+            on_bug=services.on_bug,
+            on_start=started.append,
         )
     )
     try:
         while True:
-            finished, _ = await asyncio.wait({work}, timeout=PROGRESS_EVERY_S)
+            finished, _ = await asyncio.wait({work}, timeout=every_s)
             if finished:
                 break
-            card = diagnosis_card.working(item.name, len(answered), total, simulated=services.simulated)
+            card = diagnosis_card.working(item.name, len(answered), len(started), simulated=services.simulated)
             yield Answer(card=card)
         diagnosis = work.result()
         yield await answer(services, diagnosis, item)
