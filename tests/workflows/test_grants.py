@@ -1,6 +1,7 @@
 """Rights for a time: the way back is stored before the right is handed out, and is gone whatever happens."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -156,7 +157,8 @@ async def test_an_access_policy_is_taken_back_as_one(sqlite_world: World) -> Non
         assert effect is not None
         effect(call)
         if call.resource.endswith("/accessPolicies/add"):
-            rights = call.body["properties"]["accessPolicies"][0]["permissions"]  # type: ignore[index,call-overload]
+            body: Any = call.body
+            rights = body["properties"]["accessPolicies"][0]["permissions"]
             held = AccessPolicy(object_id=SERVICE, keys=frozenset(rights["keys"]), secrets=frozenset(rights["secrets"]))
             world.azure.put(key_vault(rbac=False, access_policies=(held,)))
         elif call.resource.endswith("/accessPolicies/remove"):

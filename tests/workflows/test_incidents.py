@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from tests.fixes.world import VAULT, VM_ITEM, sql_item
 from tests.workflows.world import ANA, MAX, MINUTE, World
 
 
-def alert(number: int = 1, **more: object) -> Alert:
+def alert(number: int = 1, **more: Any) -> Alert:
     """An alert about a failed backup of the machine."""
     return replace(
         Alert(
