@@ -122,13 +122,15 @@ def refuse_unprotected(item: ProtectedItem) -> None:
 
 def switched_on(spec: FixSpec, request: PlanRequest) -> tuple[str, ...]:
     """The problem of a fix that is off by default and has not been turned on, or nothing."""
-    if not spec.off_by_default or spec.id in request.settings.enabled:
-        return ()
-    text = (
+    return () if not spec.off_by_default or spec.id in request.settings.enabled else (how_to_turn_on(spec),)
+
+
+def how_to_turn_on(spec: FixSpec) -> str:
+    """How a fix that is off by default is turned on, and which right that hands out."""
+    return (
         f'{spec.id} is off by default: turn it on with enable = ["{spec.id}"] under [fixes] in the settings.'
         f" That hands out {spec.hands_out}"
     )
-    return (text,)
 
 
 def guarded(vault: Vault, what: str) -> tuple[str, ...]:

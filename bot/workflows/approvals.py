@@ -33,6 +33,7 @@ from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, Re
 from domain.fix import FixPlan, difference
 from domain.rbac import allows, may_deny, reaches
 from domain.records import dump_plan, load_plan
+from fixes.planning import how_to_turn_on
 from fixes.registry import PlanRequest, target, whole_vault
 from handlers.requests import Where
 
@@ -68,7 +69,7 @@ class Approvals:
         if fix is None:
             raise NotFound(f"There is no fix {fix_id}.", nearest=sorted(self.services.fixes))
         if fix.spec.off_by_default and fix_id not in self.services.fix_settings.enabled:
-            raise RequestError(f"{fix.spec.title} is off in this installation.")
+            raise RequestError(how_to_turn_on(fix.spec))
         read = self.services.read()
         vault = await read.vault(item_id.vault)
         item = whole_vault(vault) if item_id.name == "-" else await read.item(item_id)

@@ -336,7 +336,7 @@ async def test_a_missing_right_of_the_operator_is_named_before_anybody_is_asked(
 
 async def test_a_fix_that_is_off_cannot_be_planned(sqlite_world: World) -> None:
     """Fixes that are off by default stay off for every way of asking, editing or executing."""
-    with pytest.raises(RequestError, match="off in this installation"):
+    with pytest.raises(RequestError, match="off by default: turn it on"):
         await sqlite_world.approvals.plan("probe_os_disk", ITEM, {})
 
 
