@@ -259,7 +259,7 @@ def test_random_stories_keep_the_promises(machine: type[Promises]) -> None:
 
 def play(machine: type[Promises], *, stories: int, events: int) -> None:
     """Play random stories."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=stories,
