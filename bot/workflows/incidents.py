@@ -1,7 +1,7 @@
 """Incidents: opened by alerts, sweeps and people, one live one per key; diagnosed by the bot; closed by proofs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from domain.schedule import RpoState
 from handlers.diagnosing import changes_before
 
 LEASE = timedelta(seconds=60)
+BREATH = timedelta(seconds=5)
 DIAGNOSES_AT_MOST = 5
 
 
@@ -43,6 +44,7 @@ class Incidents:
     """The desk of incidents."""
 
     services: Services
+    _diagnosing: set[str] = field(default_factory=set)
 
     # -- opening -------------------------------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class Incidents:
                 job_id=alert.job_id or row["job_id"],
                 updated_at=tx.now,
                 diagnosis_state="due" if row["item_id"] else "none",
-                due_at=tx.now + LEASE if row["item_id"] else None,
+                due_at=_due(row, tx.now),
                 tries=0,
             )
         )
@@ -151,7 +153,8 @@ class Incidents:
             await self.show(tx, row["id"])
         if new_kind:
             await self._announce(tx, row["id"], f"A new kind of error: {alert.code}")
-        if row["item_id"]:
+        if row["item_id"] and row["diagnosis_state"] != "due":
+            # Else a diagnosis is on its way: it sees at its end that the count has moved, and is made once more.
             await tx.enqueue("incident", row["id"], f"again:{count}")
 
     async def _announce(self, tx: Tx, incident_id: str, text: str) -> None:
@@ -176,6 +179,15 @@ class Incidents:
 
     async def drive(self, incident_id: str) -> None:
         """Diagnose what is due, say it in the thread, and set the severity that the evidence gives."""
+        if incident_id in self._diagnosing:
+            return  # whoever diagnoses it sees at the end that it happened again
+        self._diagnosing.add(incident_id)
+        try:
+            await self._diagnose_once(incident_id)
+        finally:
+            self._diagnosing.discard(incident_id)
+
+    async def _diagnose_once(self, incident_id: str) -> None:
         services = self.services
         row = await services.store.get(t.incidents, incident_id)
         if row is None or row["state"] != "open" or row["diagnosis_state"] != "due" or not row["item_id"]:
@@ -212,7 +224,13 @@ class Incidents:
                 )
             )
             if result.rowcount != 1:
-                return  # one more failure came in between; that one's drive diagnoses again
+                # It happened once more meanwhile. In a storm that is always so: look again after a breath, not at once.
+                await tx.execute(
+                    t.incidents.update()
+                    .where(t.incidents.c.id == incident_id, t.incidents.c.diagnosis_state == "due")
+                    .values(due_at=tx.now + BREATH)
+                )
+                return
             tx.audit(
                 "incident.diagnosed",
                 incident_id,
@@ -514,3 +532,10 @@ def _severity(operation: Operation, facts: Mapping[str, Any]) -> Severity:
     if operation is Operation.RESTORE or facts.get("rpo_state") == RpoState.BREACHED.value:
         return Severity.CRITICAL
     return Severity.INFO if operation is Operation.CONFIGURATION else Severity.WARNING
+
+
+def _due(row: Row, now: datetime) -> datetime | None:
+    """When to look at the latest if the work is lost; a look that is due already is not put off by one more failure."""
+    if not row["item_id"]:
+        return None
+    return row["due_at"] if row["diagnosis_state"] == "due" and row["due_at"] is not None else now + LEASE
