@@ -6,8 +6,23 @@ from dataclasses import dataclass
 from domain.errors import RequestError
 
 MAX_TEXT = 2000
-_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " ", "\u202f": " ", "\u200b": ""})
-_WORD = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
+_QUOTES = str.maketrans(
+    {
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+        "‘": "'",
+        "’": "'",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u200b": "",
+        "\ufeff": "",
+    }
+)
+_WORD = re.compile(r'((?:[A-Za-z_][\w-]*=)?)(?:"([^"]*)"|\'([^\']*)\')|(\S+)')
+"""A quoted text, maybe the value of a setting, or whatever stands between blanks."""
 _SLASH = re.compile(r"^\s*/?backup\b", re.IGNORECASE)
 
 
@@ -43,7 +58,7 @@ def parse(text: str) -> Words:
             f"That is {len(text)} characters; a command has at most {MAX_TEXT}. Say /backup help for what can be asked."
         )
     cleaned = _SLASH.sub("", text.translate(_QUOTES), count=1)
-    words = tuple(next(group for group in match.groups() if group is not None) for match in _WORD.finditer(cleaned))
+    words = tuple("".join(group or "" for group in match.groups()) for match in _WORD.finditer(cleaned))
     if not words:
         return Words("help", (), cleaned.strip())
     return Words(words[0].casefold().lstrip("/"), words[1:], cleaned.strip())
