@@ -243,6 +243,22 @@ async def test_a_crash_between_sending_and_writing_it_down_does_not_post_twice(p
     assert "sent" == (await post.row("k"))["state"]
 
 
+async def test_a_process_that_starts_does_not_wait_for_its_own_old_claims(post: Post) -> None:
+    """The next process of the same name looks for what was claimed at once, and does not post it twice."""
+    post.chat.after = [asyncio.CancelledError()]  # type: ignore[list-item]  # as a kill looks from inside
+    await post.say("k", "one")
+    with pytest.raises(BaseException):  # noqa: B017, PT011  (whatever the task group makes of it)
+        await post.deliver(1)
+    post.restart()
+    loop = asyncio.create_task(post.box.run())
+    async with asyncio.timeout(10):
+        while (await post.row("k"))["state"] != "sent":
+            await asyncio.sleep(0.02)
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+    assert (1, 1) == (len(post.chat.posted), post.chat.searched)
+
+
 async def test_two_replicas_send_a_message_once(post: Post) -> None:
     """Both deliver at the same moment: one claims, one posts."""
     messengers: dict[str, Messenger] = {"slack": post.chat}
