@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from diagnostics.changes import PERMISSIONS as CHANGES
 from diagnostics.registry import Check
 from fixes.assignments import ASSIGN_ACTION, UNASSIGN_ACTION
 from fixes.key_vaults import CUSTOM_ROLE, KEY_DATA_ACTIONS, SECRET_DATA_ACTIONS
@@ -45,8 +46,8 @@ OPERATOR_READS: Final = ("Microsoft.Authorization/permissions/read",)
 def reader_role(
     checks: Iterable[Check], fixes: Iterable[Fix], *, scopes: Sequence[str] = ()
 ) -> dict[str, str | bool | list[str]]:
-    """The role of the identity that looks: what all checks and the plans and proofs of all fixes read."""
-    actions = {*FOLLOWING}
+    """The role of the identity that looks: what all checks, what changed, and plans and proofs of all fixes read with."""
+    actions = {*FOLLOWING, *CHANGES}
     for check in checks:
         actions.update(check.permissions)
     for fix in fixes:
