@@ -10,6 +10,7 @@ from diagnostics.history import code_of, error_text, explain, restore_trouble, s
 from diagnostics.registry import Context
 from domain.arm import name_of, resource_group_id, resource_group_of, subscription_of
 from domain.backup import Job
+from domain.errors import ResourceNotFound
 
 STORAGE_API: Final = "2023-05-01"
 _DISKS_ONLY: Final = "recover disks"
@@ -60,11 +61,20 @@ def region(name: str) -> str:
 
 
 async def wanted_restore(context: Context) -> Restore | None:
-    """The restore that somebody asks about, or the item's failed one that still matters; None without either."""
+    """The restore that somebody asks about, or the item's failed one that still matters; None without either.
+
+    Raises:
+        ResourceNotFound: the failed one has lost its details, and a guess at its target could call the wrong one fine.
+        GatewayError: the jobs could not be read.
+    """
     item = subject(context)
     job = await restore_trouble(context)
     if job is None and not context.restoring:
         return None
+    if job is not None and not (job.detailed or job.details or job.errors or context.restoring):
+        raise ResourceNotFound(
+            "Azure has no details of the failed restore any more, so what it wanted to restore to is not known."
+        )
     target = context.target
     details: Mapping[str, str] = job.details if job is not None and not context.restoring else {}
     home = region(context.vault.location)
