@@ -48,7 +48,7 @@ def test_no_fault_and_no_fix_is_left_out() -> None:
 
 @pytest.mark.parametrize("fault", GUIDED)
 async def test_people_follow_a_guide(bench: Bench, fault: str) -> None:
-    """A guide has steps and no calls, so nobody is asked to approve it; when people have done it, a backup proves it."""
+    """A guide has steps and no calls, so nobody is asked to approve it and nothing is sent."""
     seeded = bench.seeded(fault)
     target = await bench.target_of(fault)
     plan = await bench.approvals.plan(seeded.fixes[0], target, {})
@@ -56,3 +56,16 @@ async def test_people_follow_a_guide(bench: Bench, fault: str) -> None:
     assert plan.calls == ()
     assert (await bench.diagnosis(fault)).failed
     assert bench.requests() == []
+
+
+async def test_looking_into_the_disk_is_proved_and_mends_nothing(bench: Bench) -> None:
+    """The probe runs its script once and tells the values; the disk is as full as before until people make room."""
+    target = await bench.target_of("os_disk_full")
+    asked, state = await bench.fix("probe_os_disk", target)
+    assert state == "proved", await bench.story(asked.id)
+    assert [(method, path) for method, path, _ in bench.requests()] == shown(asked.plan)
+    assert (await bench.diagnosis("os_disk_full")).failed
+    bench.repair("os_disk_full")
+    asked, state = await bench.fix("rerun_backup", target)
+    assert state == "proved", await bench.story(asked.id)
+    assert (await bench.diagnosis("os_disk_full")).failed == ()
