@@ -1,7 +1,10 @@
 """Every fault of the demonstration estate that a fix can mend is mended by it: asked for, approved, done, proved, clean."""
 
+from datetime import timedelta
+
 import pytest
 
+from domain.fix import RunFacts
 from simulator.faults import FAULTS
 from tests.fix_runs.bench import CATALOGUE, Bench, body_of, shown
 from tests.fix_runs.cases import CASES, GUIDED, Case
@@ -48,13 +51,21 @@ def test_no_fault_and_no_fix_is_left_out() -> None:
 
 @pytest.mark.parametrize("fault", GUIDED)
 async def test_people_follow_a_guide(bench: Bench, fault: str) -> None:
-    """A guide has steps and no calls, so nobody is asked to approve it and nothing is sent."""
+    """A guide has steps and no calls; when people did them and the next backup ran, it is proved and all is clean."""
     seeded = bench.seeded(fault)
     target = await bench.target_of(fault)
     plan = await bench.approvals.plan(seeded.fixes[0], target, {})
     assert len(plan.steps) >= 3
     assert plan.calls == ()
     assert (await bench.diagnosis(fault)).failed
+    began = bench.now()
+    bench.repair(fault)
+    bench.advance(timedelta(days=1, hours=2))
+    facts = RunFacts(started_at=began, references=())
+    proof = await CATALOGUE[plan.fix].verify(plan, facts, bench.services.read(), bench.now())
+    assert proof.proved is True, proof.summary
+    left = {finding.check: finding.summary for finding in (await bench.diagnosis(fault)).failed}
+    assert left == {}
     assert bench.requests() == []
 
 
