@@ -5,8 +5,6 @@ it may not, the disks decide.
 Source: https://learn.microsoft.com/rest/api/backup/cross-region-restore (API 2023-01-15)
 """
 
-
-
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
