@@ -58,6 +58,13 @@ AZ ?= .az/bin/az
 az: dev .az/bin/az
 	$(BIN)/python -m tests.az $(AZ)
 
+# Needs Node and Chromium (CHROMIUM=/path/to/it); draws the cards of the demo's story as Teams and the chat page do.
+pictures: setup
+	cd tools/pictures && npm install --legacy-peer-deps --ignore-scripts --no-audit --no-fund --no-package-lock
+	$(BIN)/python -m tools.pictures tools/pictures/out
+	cd tools/pictures && node render.mjs out
+	mkdir -p docs/pictures && cp tools/pictures/out/*.png docs/pictures/
+
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
 	  --extra build pyproject.toml -o requirements.lock
