@@ -149,8 +149,8 @@ class Incidents:
             )
         )
         tx.audit("incident.again", row["id"], SYSTEM, {"alert": alert.alert_id, "code": alert.code, "failures": count})
-        if row["diagnosis"] is not None or not row["item_id"]:
-            await self.show(tx, row["id"])
+        if not row["item_id"]:
+            await self.show(tx, row["id"])  # else the diagnosis that follows shows it, once for all alerts of a storm
         if new_kind:
             await self._announce(tx, row["id"], f"A new kind of error: {alert.code}")
         if row["item_id"] and row["diagnosis_state"] != "due":
@@ -204,33 +204,25 @@ class Incidents:
         async with services.store.begin() as tx:
             result = await tx.execute(
                 t.incidents.update()
-                .where(
-                    t.incidents.c.id == incident_id,
-                    t.incidents.c.state == "open",
-                    t.incidents.c.failures == row["failures"],
-                )
+                .where(t.incidents.c.id == incident_id, t.incidents.c.state == "open")
                 .values(
                     diagnosis=dump_diagnosis(diagnosis),
-                    diagnosis_state="done",
+                    # It may have happened once more meanwhile. In a storm that is always so: what is known now is said
+                    # now, and it is looked at again after a breath.
+                    diagnosis_state=sa.case((t.incidents.c.failures == row["failures"], "done"), else_="due"),
                     facts=facts,
                     severity=severity.value,
                     item_name=item.name,
                     vault_name=vault.id.name,
                     code=_code(diagnosis) or row["code"],
-                    what=_what_found(diagnosis) or row["what"],
+                    what=_what_found(diagnosis) or t.incidents.c.what,
                     places=row["places"] or [place.record() for place in services.route(vault.id, vault.tags).places],
                     updated_at=tx.now,
-                    due_at=None,
+                    due_at=sa.case((t.incidents.c.failures == row["failures"], None), else_=tx.now + BREATH),
                 )
             )
             if result.rowcount != 1:
-                # It happened once more meanwhile. In a storm that is always so: look again after a breath, not at once.
-                await tx.execute(
-                    t.incidents.update()
-                    .where(t.incidents.c.id == incident_id, t.incidents.c.diagnosis_state == "due")
-                    .values(due_at=tx.now + BREATH)
-                )
-                return
+                return  # it was closed meanwhile
             tx.audit(
                 "incident.diagnosed",
                 incident_id,
@@ -477,9 +469,13 @@ def _proves(plan: FixPlan, operation: Operation) -> bool:
 
 
 def _live(alert: Alert) -> sa.Select[Any]:
-    """The live incident of an alert, locked: of two alerts at once each must count."""
+    """The live incident of an alert, locked: of two alerts at once each must count.
+
+    Without its diagnosis, which is large and of no use here: in a storm this is read for every alert.
+    """
     live = t.incidents.c.state == "open"
-    return sa.select(t.incidents).where(t.incidents.c.key == alert.incident_key, live).with_for_update()
+    columns = [column for column in t.incidents.c if column.name != "diagnosis"]
+    return sa.select(*columns).where(t.incidents.c.key == alert.incident_key, live).with_for_update()
 
 
 def _family(code: str) -> str:
