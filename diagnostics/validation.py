@@ -154,6 +154,8 @@ def _not_asked(restore: Restore, account_id: str, point: RecoveryPoint | None) -
         return ""
     if restore.account:
         return "the staging account is not there."
+    if not restore.asked:
+        return "the restore that failed names no staging account (check-restore finds one)."
     return (
         f"it needs a staging account in {restore.region}, and none that suits was found; name one (storage <account>)."
     )

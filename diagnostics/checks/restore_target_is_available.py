@@ -172,9 +172,9 @@ def judge_quota(family: str, cores: int, usages: Sequence[Body]) -> Part:
 
 
 async def _account(context: Context, restore: Restore) -> tuple[Part, str | Opinion]:
-    """The verdict on the staging account that is named, and the id of it or, where none is named, of one that suits."""
+    """The verdict on the staging account that is named, and its id; who asks and names none gets one that suits."""
     if not restore.account:
-        return Part(), await _one_that_suits(context, restore)
+        return Part(), await _one_that_suits(context, restore) if restore.asked else ""
     try:
         body = await storage_account(context, restore)
     except ResourceNotFound:

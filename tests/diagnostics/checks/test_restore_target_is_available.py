@@ -388,3 +388,15 @@ async def test_a_restore_with_the_vaults_identity_is_validated_as_one() -> None:
     ):
         await restore_target_is_available(a_context(azure, vault=vault))
         assert azure.validated[-1]["identity"] == identity
+
+
+async def test_a_failed_restore_without_an_account_costs_no_more_calls() -> None:
+    """No account is looked for in a diagnosis: it says that the service was not asked, and how to ask it."""
+    azure = an_azure()
+    ready(azure)
+    details = {"Job Type": "Recover to an alternate location"}
+    azure.put(a_job(operation="Restore", errors=(an_error("UserErrorSkuNotAvailable"),), details=details))
+    finding = await restore_target_is_available(a_context(azure))
+    assert finding.outcome is Outcome.PASS
+    assert "the restore that failed names no staging account" in finding.summary
+    assert (azure.count("resources"), azure.count("validate_restore")) == (2, 0)
