@@ -520,8 +520,22 @@ async def _count(metrics: Metrics, store: Store, log: structlog.stdlib.BoundLogg
         await asyncio.sleep(METRICS_EVERY_S)
 
 
+def may_listen(settings: Settings) -> None:
+    """Try the port before anything is started that takes its time to end again.
+
+    Raises:
+        SettingsError: nothing can listen there.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        raise SettingsError([f"BACKUPBOT_HOST, BACKUPBOT_PORT: cannot listen: {error.strerror}"]) from error
+
+
 async def serve(settings: Settings, *, ready: Callable[[str], None], stopped: asyncio.Event) -> None:
     """Run the bot until ``stopped``; ``ready`` gets the address once requests are accepted."""
+    may_listen(settings)
     async with build(settings) as app, running(app) as url:
         ready(url)
         await stopped.wait()
