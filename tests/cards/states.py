@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from adaptive_cards.card import Card
 from adaptive_cards.cards import approval, catalogue, diagnosis, explain, incident, message, plan
@@ -235,7 +236,7 @@ def incident_card(fixes: tuple[tuple[str, str], ...] = FIXES, *, simulated: bool
 
 
 def incidents() -> Mapping[str, Card]:
-    safe = {
+    safe: dict[str, Any] = {
         "severity": Severity.WARNING,
         "rpo_state": "safe",
         "safe_until": NOW + timedelta(hours=2),
@@ -244,8 +245,8 @@ def incidents() -> Mapping[str, Card]:
         "what": "backup failed",
         "code": "UserErrorVmNotInDesirableState",
     }
-    nothing = {"last_point_at": None, "rpo": None, "rpo_state": "unknown", "breached_by": None}
-    over = {
+    nothing: dict[str, Any] = {"last_point_at": None, "rpo": None, "rpo_state": "unknown", "breached_by": None}
+    over: dict[str, Any] = {
         "open": False,
         "closed_at": NOW,
         "closed_reason": "Grant Key Vault access: a recovery point was made at 2026-11-22 02:59 UTC.",

@@ -40,7 +40,9 @@ break_glass = ["slack:U0MAX"]
 """
 
 
-async def until(what: str, look: Callable[[], Awaitable[T | None] | T | None], within_s: float = PATIENCE_S) -> T:
+async def until(
+    what: str, look: Callable[[], Awaitable[T | None]] | Callable[[], T | None], within_s: float = PATIENCE_S
+) -> T:
     """Poll until something is there."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

@@ -56,14 +56,6 @@ async def test_a_story_that_cannot_be_played_says_where(tmp_path: Path) -> None:
     assert "Traceback" not in ran.out
 
 
-async def test_an_unknown_estate_is_a_usage_error(tmp_path: Path) -> None:
-    """2, and no story."""
-    ran = await run("demo", "--estate", "nowhere", env={"HOME": str(tmp_path)}, cwd=tmp_path)
-
-    assert 2 == ran.code
-    assert "Traceback" not in ran.out + ran.err
-
-
 @pytest.mark.browser
 async def test_the_story_in_a_browser(tmp_path: Path) -> None:
     """demo --serve prints one address; there the command, the fix, the approval and the proof are a few clicks."""

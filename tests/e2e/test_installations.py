@@ -118,14 +118,13 @@ async def test_what_keeps_it_from_starting_is_said(tmp_path: Path) -> None:
         (tmp_path / "file").write_text("not a database", encoding="utf-8")
         wrong: list[tuple[dict[str, str], str]] = [
             (env | busy | {"DATABASE_URL": f"sqlite:///{tmp_path}/other.db"}, "BACKUPBOT_PORT"),
-            (env | {"DATABASE_URL": f"sqlite:///{tmp_path}/file/x.db"}, "DATABASE_URL"),
             (env | {"DATABASE_URL": f"sqlite:///{tmp_path}/file"}, "DATABASE_URL"),
             (env | {"DATABASE_URL": "postgresql://nobody:secretpw@127.0.0.1:1/x"}, "DATABASE_URL"),
             ({name: value for name, value in env.items() if not name.startswith("SLACK_")}, "chat platform"),
-            (env | {"SLACK_SIGNING_SECRET": "", "BACKUPBOT_NONSENSE": "1"}, "BACKUPBOT_NONSENSE"),
         ]
         async with serving(env, tmp_path):
-            ran = await asyncio.gather(*(run("serve", env=each, cwd=tmp_path) for each, _ in [*wrong, (env, "")]))
+            attempts = [*wrong, (env, "")]
+            ran = [await run("serve", env=each, cwd=tmp_path, within_s=90) for each, _ in attempts]
         taken.close()
 
     for one, words in zip(ran, [*(words for _, words in wrong), "another backupbot"], strict=True):
