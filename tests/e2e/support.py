@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 
@@ -20,7 +20,6 @@ from simulator.server import Simulator
 from simulator.slack import FakeSlack
 from simulator.slack_state import OpenView, SlackMessage
 
-T = TypeVar("T")
 PROGRAM = str(Path(sys.executable).with_name("backupbot"))
 SECRET = "signing-secret-of-the-tests"
 TOKEN = "webhook-token-of-the-tests"
@@ -40,9 +39,7 @@ break_glass = ["slack:U0MAX"]
 """
 
 
-async def until(
-    what: str, look: Callable[[], Awaitable[T | None]] | Callable[[], T | None], within_s: float = PATIENCE_S
-) -> T:
+async def until(what: str, look: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
     """Poll until something is there."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
@@ -171,7 +168,8 @@ class Stage:
 
     async def said(self, words: str, *, since: int = 0) -> SlackMessage:
         """Wait for such a message."""
-        return await until(f"a message with {words!r}", lambda: self.message(words, since=since))
+        found: SlackMessage = await until(f"a message with {words!r}", lambda: self.message(words, since=since))
+        return found
 
     async def told(self, person: Person, words: str, *, since: int = 0) -> SlackMessage:
         """Wait for a private notice to a person."""
@@ -181,7 +179,8 @@ class Stage:
             found = [one for one in notices if one.only_for == person.slack_id]
             return next((one for one in found if words in json.dumps(one.state, ensure_ascii=False)), None)
 
-        return await until(f"a notice to {person.handle} with {words!r}", look)
+        notice: SlackMessage = await until(f"a notice to {person.handle} with {words!r}", look)
+        return notice
 
     @property
     def count(self) -> int:
