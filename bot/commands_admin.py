@@ -144,6 +144,7 @@ def docs(out: Annotated[Path, typer.Option("--out", help="The folder to write in
     """Write the generated pages: the runbook, the checks, the fixes, the commands."""
     from bot.pages import pages
 
+    out.mkdir(parents=True, exist_ok=True)
     for name, content in pages().items():
         (out / name).write_text(content, encoding="utf-8")
         note(f"wrote {out / name}")

@@ -59,6 +59,9 @@ _INSTANCE_VIEW = {"$expand": "instanceView"}
 _LIST: dict[str, Any] = {"raw_response_hook": look_for_a_list}
 
 
+_PAIR_FRESH_S = 60.0
+
+
 class AzureReader:
     """A :class:`domain.ports.BackupReader` over the real Azure.
 
@@ -82,6 +85,7 @@ class AzureReader:
         self._service_principal = backup_service_principal
         self._seconds = seconds
         self._unreadable: dict[str, GatewayError] = {}
+        self._pairs: dict[str, tuple[float, str]] = {}
 
     async def subscriptions(self) -> Sequence[str]:
         """The configured subscriptions, else all that the identity sees."""
@@ -110,7 +114,10 @@ class AzureReader:
         }
         if len(self._unreadable) == len(names):
             raise self._unreadable[names[0]]
-        return [vault for look in looks if not isinstance(look, GatewayError) for vault in look]
+        found = [vault for look in looks if not isinstance(look, GatewayError) for vault in look]
+        for vault in found:
+            self._remember_pair(vault)
+        return found
 
     def unreadable_subscriptions(self) -> Mapping[str, GatewayError]:
         """The subscriptions that the last :meth:`vaults` could not read, and why."""
@@ -119,7 +126,9 @@ class AzureReader:
     async def vault(self, vault: VaultId) -> Vault:
         """One vault, read from its provider."""
         async with self._reading(f"reading the vault {vault.name}"):
-            return azure_mapping.to_vault(await self._arm.get(vault.id, _VAULTS))
+            found = azure_mapping.to_vault(await self._arm.get(vault.id, _VAULTS))
+        self._remember_pair(found)
+        return found
 
     async def items(self, vault: VaultId) -> Sequence[ProtectedItem]:
         """Every protected item of the vault; one list without a filter covers all workloads."""
@@ -154,9 +163,16 @@ class AzureReader:
         return sorted(jobs, key=lambda job: job.started_at or oldest, reverse=True)
 
     async def _jobs_of_the_paired_region(self, vault: VaultId, conditions: str) -> Sequence[Wire]:
-        known = azure_mapping.to_vault(await self._arm.get(vault.id, _VAULTS))
-        region = paired(known.location) if known.cross_region_restore else ""
+        read_at, region = self._pairs.get(vault.key, (float("-inf"), ""))
+        if asyncio.get_running_loop().time() - read_at > _PAIR_FRESH_S:
+            region = self._remember_pair(azure_mapping.to_vault(await self._arm.get(vault.id, _VAULTS)))
         return await secondary_jobs(self._arm, vault, region, conditions) if region else ()
+
+    def _remember_pair(self, vault: Vault) -> str:
+        """The region that the vault's cross-region jobs are listed in, "" for none; kept for a minute."""
+        region = (paired(vault.location) or "") if vault.cross_region_restore else ""
+        self._pairs[vault.id.key] = (asyncio.get_running_loop().time(), region)
+        return region
 
     async def job(self, vault: VaultId, job_id: str) -> Job:
         """One job with tasks, details and errors."""

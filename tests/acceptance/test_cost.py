@@ -9,6 +9,8 @@ import pytest
 from tests.acceptance.support import Scene, scene
 
 MOST_CALLS = 20
+MOST_CALLS_AFTER_A_FAILED_RESTORE = 24
+"""The checks of the restore join those of the backup: target, storage, locks, the paired region, the service's own word."""
 
 
 async def asked(found: Scene, since: int) -> list[tuple[str, str, str]]:
@@ -35,11 +37,12 @@ async def asked(found: Scene, since: int) -> list[tuple[str, str, str]]:
     ],
 )
 async def test_a_diagnosis_asks_nothing_twice_and_little_in_all(vault: str, item: str, tmp_path: Path) -> None:
-    """From the names to the causes: no call twice, and at most twenty."""
+    """From the names to the causes: no call twice, and at most twenty; a few more when a restore failed too."""
     async with scene("contoso", tmp_path) as found:
         before = found.cloud.control.count
         diagnosis = await found.diagnose(vault, item)
         calls = await asked(found, before)
         assert diagnosis.complete
         assert [] == [call for call, times in Counter(calls).items() if times > 1]
-        assert len(calls) <= MOST_CALLS, "\n".join(" ".join(one) for one in calls)
+        most = MOST_CALLS_AFTER_A_FAILED_RESTORE if vault == "vault-restore-01" else MOST_CALLS
+        assert len(calls) <= most, "\n".join(" ".join(one) for one in calls)
