@@ -45,6 +45,7 @@ bench: dev
 	$(BIN)/python -m tests.bench
 
 soak: dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long
 	$(BIN)/python -m tests.soak
 
 docs: setup

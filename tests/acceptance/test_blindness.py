@@ -22,7 +22,9 @@ ABSENT = "404"
 SUBJECTS = [
     ("vault-prod-01", "vm-erp-01", MODES),
     # The reads of a restore in the ways that are quickly over; what is late or repeated ends alike for every read.
-    ("vault-restore-01", "vm-wall-01", ("403", ABSENT, "429 in 600 s", "an empty object")),
+    pytest.param(
+        "vault-restore-01", "vm-wall-01", ("403", ABSENT, "429 in 600 s", "an empty object"), marks=pytest.mark.long
+    ),
 ]
 
 

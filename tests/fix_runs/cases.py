@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 
 @dataclass(frozen=True)
 class Case:
@@ -54,3 +56,11 @@ GUIDED = (
 
 ONE_EACH = tuple({case.fixes[0]: case for case in reversed(CASES)}.values())
 """One case for each fix that makes calls."""
+
+ALWAYS = frozenset({"rerun_backup", "grant_key_vault_access", "lift_lock_for_restore", "cancel_and_rerun_backup"})
+"""A backup, a right, a compensation and two calls in a row: the fixes whose exhaustive tests run always."""
+
+ONE_EACH_OR_LONG = tuple(
+    case if case.fixes[0] in ALWAYS else pytest.param(case, marks=pytest.mark.long) for case in ONE_EACH
+)
+"""As ``ONE_EACH``, the cases of the other fixes only in the long run."""

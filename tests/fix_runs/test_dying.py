@@ -4,10 +4,10 @@ import pytest
 
 from domain.fix import Kind
 from tests.fix_runs.bench import Bench
-from tests.fix_runs.cases import CASES, ONE_EACH, Case
+from tests.fix_runs.cases import CASES, ONE_EACH_OR_LONG, Case
 
 
-@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+@pytest.mark.parametrize("case", ONE_EACH_OR_LONG, ids=str)
 async def test_the_fix_ends_as_if_nothing_had_happened(bench: Bench, case: Case) -> None:
     """After each line of the record and each call that Azure took, all work in memory is lost: proved, each effect once."""
     asked = await bench.ask(case.fixes[0], await bench.target_of(case.fault), parameters=case.parameters)

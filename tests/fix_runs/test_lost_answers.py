@@ -16,7 +16,9 @@ LOST: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", LOST)
+@pytest.mark.parametrize(
+    "how", ["cut after the effect", *(pytest.param(how, marks=pytest.mark.long) for how in list(LOST)[1:])]
+)
 @pytest.mark.parametrize("case", ONE_EACH, ids=str)
 async def test_each_effect_happens_once(bench: Bench, case: Case, how: str) -> None:
     """The bot looks before it sends again: every call takes effect exactly once, and the fix ends proved."""

@@ -49,6 +49,7 @@ def refused(bench: Bench) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 async def test_the_printed_reader_looks_everywhere(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """Each item and vault of the estate is diagnosed, with what changed, and restores of all kinds checked, unrefused."""
     role_of(bench.sim.world, READER).actions = tuple(printed_reader(capsys))
@@ -100,6 +101,7 @@ async def test_without_the_validation_only_that_is_unknown(bench: Bench, capsys:
     assert {path.rpartition("/")[2] for _, _, path in refused(bench)} == {"backupValidateOperation"}
 
 
+@pytest.mark.long
 async def test_the_printed_operator_passes_every_preflight(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """With exactly the roles printed for it, each fix that makes calls is planned and may be asked for."""
     role_of(bench.sim.world, READER).actions = tuple(printed_reader(capsys))
