@@ -35,6 +35,8 @@ POINTS = [
     ("run.proved", 0),
 ]
 KILLS = 8
+PATIENCE_S = 300.0
+"""What may have been sent just before a kill is looked for during two minutes, Azure's lag, before it is sent again."""
 
 
 def say(line: str) -> None:
@@ -54,7 +56,7 @@ async def killed_at(one: Story, event: str, step: int) -> None:
         await one.event(event, step)
         await bot.killed()
         await one.serve()
-    await one.check(approval_id)
+    await one.check(approval_id, within_s=PATIENCE_S)
 
 
 async def killed_at_random(one: Story) -> None:
@@ -69,7 +71,7 @@ async def killed_at_random(one: Story) -> None:
         row = await one.one(sa.select(t.approvals.c.state).where(t.approvals.c.id == approval_id))
         if row is not None and row["state"] == "proved":
             break
-    await one.check(approval_id, within_s=180.0)
+    await one.check(approval_id, within_s=PATIENCE_S)
 
 
 async def replicas_killed(one: Story) -> None:
@@ -81,7 +83,7 @@ async def replicas_killed(one: Story) -> None:
         await asyncio.sleep(random.uniform(0.2, 3.0))
         await bots.pop(0).killed()
         bots.append(await one.serve())
-    await one.check(approval_id, within_s=180.0)
+    await one.check(approval_id, within_s=PATIENCE_S)
 
 
 @asynccontextmanager
