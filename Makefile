@@ -59,6 +59,12 @@ AZ ?= .az/bin/az
 az: dev .az/bin/az
 	$(BIN)/python -m tests.az $(AZ)
 
+# Needs Node. Microsoft 365 Agents Playground is pre-release software for evaluation, fetched on request and never kept here.
+playground: setup
+	@command -v npm >/dev/null || { echo "playground: Node and npm are needed (https://nodejs.org)"; exit 1; }
+	cd tools/playground && npm install --ignore-scripts --no-audit --no-fund --no-package-lock
+	$(BIN)/python -m tools.playground
+
 # Needs Node and Chromium (CHROMIUM=/path/to/it); draws the cards of the demo's story as Teams and the chat page do.
 pictures: setup
 	cd tools/pictures && npm install --legacy-peer-deps --ignore-scripts --no-audit --no-fund --no-package-lock
