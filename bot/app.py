@@ -508,7 +508,10 @@ async def _fresh(replicas: Replicas) -> str:
 async def _prune(engine: Engine, log: structlog.stdlib.BoundLogger) -> None:
     while True:
         await asyncio.sleep(PRUNE_EVERY_S)
-        log.info("pruned", pieces=await engine.prune(KEEP_WORK))
+        try:
+            log.info("pruned", pieces=await engine.prune(KEEP_WORK))
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            log.warning("prune_failed", error=str(error))
 
 
 async def _count(metrics: Metrics, store: Store, log: structlog.stdlib.BoundLogger) -> None:

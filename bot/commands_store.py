@@ -163,6 +163,16 @@ def _audit() -> Sequence[Mapping[str, Any]]:
     return _rows(sa.select(t.audit).order_by(t.audit.c.n))
 
 
+def _head() -> tuple[int, str] | None:
+    """What the store's own head row says; None before the first line."""
+    import sqlalchemy as sa
+
+    from bot.store import tables as t
+
+    rows = _rows(sa.select(t.audit_head.c.n, t.audit_head.c.hash))
+    return (int(rows[0]["n"]), str(rows[0]["hash"])) if rows else None
+
+
 def export() -> None:
     """The whole record as JSON lines, to be verified anywhere with: backupbot audit verify --file."""
     for row in _audit():
@@ -184,9 +194,10 @@ def verify(
     try:
         public_key = chain.public_key(key) if key else None
         lines = _lines(file) if file else _audit()
+        stored = None if file else _head()
     except (OSError, ValueError) as error:
         raise RequestError(f"That cannot be read as an export or key: {error}") from error
-    verdict = chain.verify(lines, known_head=head, public_key=public_key)
+    verdict = chain.verify(lines, known_head=head, stored_head=stored, public_key=public_key)
     agreement = _agreement(lines) if azure and verdict.ok else None
     faults = [*agreement.without_approval, *agreement.without_event] if agreement else []
     record: dict[str, Any] = {

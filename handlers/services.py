@@ -42,8 +42,10 @@ class ApprovalDesk(Protocol):
         """Put a request before the approvers."""
         ...
 
-    async def decide(self, approval_id: str, decision: str, actor: Actor, *, reason: str = "") -> Approval:
-        """approve, reject, withdraw or break_glass."""
+    async def decide(
+        self, approval_id: str, decision: str, actor: Actor, *, reason: str = "", shown: str = ""
+    ) -> Approval:
+        """approve, reject, withdraw or break_glass; ``shown`` is how the fingerprint of the plan that was seen begins."""
         ...
 
     async def edit(self, approval_id: str, actor: Actor, parameters: Mapping[str, str], reason: str) -> Approval:

@@ -92,6 +92,9 @@ def _joined(entries: tuple[str, ...]) -> Inline:
     return spans(*parts)
 
 
+FINGERPRINT_SHOWN = 16
+
+
 def _buttons(approval: Approval) -> Buttons:
     plan = approval.plan
     confirm = None
@@ -106,7 +109,14 @@ def _buttons(approval: Approval) -> Buttons:
         more.append(Button("Break glass (emergency)", "approval.break_glass_form", approval.id, style="danger"))
     return Buttons(
         (
-            Button("Approve", "approval.approve", approval.id, style="primary", confirm=confirm),
+            # With which plan was seen: a click on a card from before an edit must not decide the edited plan.
+            Button(
+                "Approve",
+                "approval.approve",
+                f"{approval.id} {approval.fingerprint[:FINGERPRINT_SHOWN]}",
+                style="primary",
+                confirm=confirm,
+            ),
             Button("Reject", "approval.reject", approval.id, style="danger"),
         ),
         more=tuple(more),

@@ -11,7 +11,8 @@ from handlers.services import Services
 
 async def approve(press: Press, services: Services) -> None:
     """Approve."""
-    await services.approvals.decide(press.value, "approve", press.actor)
+    approval_id, _, shown = press.value.partition(" ")
+    await services.approvals.decide(approval_id, "approve", press.actor, shown=shown)
 
 
 async def reject(press: Press, services: Services) -> None:

@@ -88,7 +88,9 @@ class PaperApprovals:
     ) -> Approval:
         raise NotFound("There is no approval.")
 
-    async def decide(self, approval_id: str, decision: str, actor: Actor, *, reason: str = "") -> Approval:
+    async def decide(
+        self, approval_id: str, decision: str, actor: Actor, *, reason: str = "", shown: str = ""
+    ) -> Approval:
         raise NotFound("There is no approval.")
 
     async def edit(self, approval_id: str, actor: Actor, parameters: Mapping[str, str], reason: str) -> Approval:
