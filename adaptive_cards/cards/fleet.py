@@ -190,9 +190,7 @@ def unread_subscriptions(unread: Iterable[UnreadSubscription]) -> list[Element]:
 
 def working(what: str, *, simulated: bool) -> Card:
     """While many reads are under way."""
-    return Card(
-        summary=f"{what} …", elements=(Text("Asking Azure.", subtle=True),), simulated=simulated, key=WORKING
-    )
+    return Card(summary=f"{what} …", elements=(Text("Asking Azure.", subtle=True),), simulated=simulated, key=WORKING)
 
 
 def _by_vault(vaults: Sequence[VaultStatus], names: Mapping[str, str]) -> Table:
