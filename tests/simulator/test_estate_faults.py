@@ -511,7 +511,7 @@ async def test_restore_validation(azure: Azure) -> None:
                     "storageAccountId": f"{sub}{STAGING}",
                     "region": "westeurope",
                 },
-            }
+            },
         }
         reply = await azure.call("POST", f"{vault}/backupTriggerValidateOperation", body=body)
         await azure.advance(30)
