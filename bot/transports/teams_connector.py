@@ -137,7 +137,7 @@ class IdentityTokens:
     async def token(self) -> str:
         """The token."""
         try:
-            return (await self.credential.get_token(SCOPE)).token
+            return str((await self.credential.get_token(SCOPE)).token)
         except (AzureError, KeyError, ValueError) as error:  # the latter two: an answer that is no token
             first = (str(error).splitlines() or [""])[0][:200]
             raise MessengerError(f"no token for Teams: {first}", retry_after=TOKEN_FAILED_WAIT) from error

@@ -182,7 +182,8 @@ def pressed(kind: str, activity: Payload) -> tuple[str, str, dict[str, str]]:
     Raises:
         NotOursError: the card is not one of this bot's.
     """
-    data = _part(activity, "value", "action", "data") if kind == "invoke" else activity.get("value")
+    found = _part(activity, "value", "action", "data") if kind == "invoke" else activity.get("value")
+    data: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
     identity = _words(data, IDENTITY_KEY)
     try:
         action, value = decode(identity)
