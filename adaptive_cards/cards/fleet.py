@@ -24,6 +24,8 @@ from domain.arm import key
 from domain.overview import FleetStatus, ItemState, ItemStatus, UnreadSubscription, VaultStatus
 
 WORST = 10
+BUTTONS = 5
+"""Each button carries an ARM id twice on Teams: ten of them would take the place of what they are about."""
 NAMES = 10
 SIGNS: Mapping[ItemState, tuple[str, str]] = {
     ItemState.NEEDS_YOU: ("NEEDS YOU", "✖"),
@@ -57,7 +59,8 @@ def severity_of(items: Sequence[ItemStatus], *, blind: bool) -> Severity:
 
 def diagnose_buttons(items: Sequence[ItemStatus], *last: Button) -> Buttons | None:
     """A Diagnose button for each item, the first three seen, the others behind *More*; None without any button."""
-    buttons = [Button(f"Diagnose {one.label}", "diagnose.item", one.item_id) for one in items if _fits(one.item_id)]
+    fitting = [one for one in items if _fits(one.item_id)][:BUTTONS]
+    buttons = [Button(f"Diagnose {one.label}", "diagnose.item", one.item_id) for one in fitting]
     return Buttons((*buttons, *last)) if buttons or last else None
 
 

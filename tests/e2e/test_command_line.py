@@ -197,7 +197,7 @@ async def test_a_fix_of_the_vault_itself_is_planned_with_a_dash(cloud: Simulator
     """ITEM - is the vault itself, for diagnose and for plan."""
     posture, plan = await asyncio.gather(
         ask(cloud, here, "diagnose", VAULT, "-", "--json"),
-        ask(cloud, here, "plan", "enable_failure_alerts", VAULT, "-", "--json"),
+        ask(cloud, here, "plan", "enable_failure_alerts", "vault-dev-01", "-", "--json"),
     )
 
     assert posture.code in {0, 1}, posture.err
