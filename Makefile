@@ -69,6 +69,7 @@ playground: setup
 pictures: setup
 	cd tools/pictures && npm install --legacy-peer-deps --ignore-scripts --no-audit --no-fund --no-package-lock
 	$(BIN)/python -m tools.pictures tools/pictures/out
+	cd tools/pictures && npx --no-install esbuild slack.jsx --bundle --minify --jsx=automatic --loader:.js=jsx --define:process.env.NODE_ENV='"production"' --outfile=out/slack.bundle.js --log-level=error
 	cd tools/pictures && node render.mjs out
 	mkdir -p docs/pictures && cp tools/pictures/out/*.png docs/pictures/
 

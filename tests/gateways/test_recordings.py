@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -195,8 +194,3 @@ def test_every_operation_address_has_an_id(recorded: list[tuple[str, dict[str, A
     assert len(ids) > 50
     assert not any(mark in one for one in ids for mark in "?&/%")
     assert any(one.endswith("=") for one in ids)
-
-
-def test_the_folder_is_where_it_should_be() -> None:
-    """The recordings are looked for beside the project."""
-    assert Path(__file__).parents[2].resolve().parent / "shared" == (DATA / "..").resolve()

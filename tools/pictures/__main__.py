@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from adaptive_cards import codec, html, teams, text
+from adaptive_cards import codec, html, slack, teams, text
 from adaptive_cards.card import Card
 from bot import demo, logs
 from bot.app import App
@@ -78,6 +78,8 @@ def main(directory: Path) -> None:
     logs.set_up(quiet=True)
     for name, one in asyncio.run(gathered()).items():
         (directory / f"{name}.card.json").write_text(json.dumps(teams.render(one).content), encoding="utf-8")
+        blocks = slack.render(one, revision="picture").blocks
+        (directory / f"{name}.blocks.json").write_text(json.dumps(blocks), encoding="utf-8")
         (directory / f"{name}.html").write_text(page(one), encoding="utf-8")
 
 

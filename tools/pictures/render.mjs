@@ -1,5 +1,5 @@
-// Draws Adaptive Cards as Teams does, and HTML pages, into PNG files. Nothing is fetched: all comes from node_modules.
-//   node render.mjs DIRECTORY      DIRECTORY holds *.card.json and *.html; CHROMIUM names the browser.
+// Draws Adaptive Cards as Teams does, Block Kit as Slack does, and HTML pages, into PNG files. Nothing is fetched: all comes from node_modules.
+//   node render.mjs DIRECTORY      DIRECTORY holds *.card.json, *.blocks.json and *.html; CHROMIUM names the browser.
 // Prints one line for each card with what the Adaptive Cards renderer finds wrong; any fault ends with exit code 1.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -62,6 +62,18 @@ for (const name of fs.readdirSync(directory).sort()) {
           fs.readFileSync(path.join(directory, name), 'utf8')]);
         console.log(name, theme, report.length ? JSON.stringify(report) : 'fine');
         faults += report.length;
+      });
+    }
+  } else if (name.endsWith('.blocks.json')) {
+    for (const theme of ['light', 'dark']) {
+      await shoot(theme, name.replace('.blocks.json', `-slack-${theme}.png`), async page => {
+        await page.setContent(`<!doctype html><html data-theme="${theme}"><meta charset="utf-8"><style>${read('slack-blocks-to-jsx', 'dist', 'style.css')}
+          body { margin: 0; background: ${theme === 'dark' ? '#1a1d21' : '#ffffff'}; font-family: "Lato", "Liberation Sans", sans-serif }
+          #root { padding: 12px; width: 620px }</style><div id="root"></div></html>`);
+        await page.addScriptTag({ path: path.join(directory, 'slack.bundle.js') });
+        await page.evaluate(blocks => window.renderBlocks(document.getElementById('root'), blocks),
+          JSON.parse(fs.readFileSync(path.join(directory, name), 'utf8')));
+        await page.waitForFunction(() => document.getElementById('root').innerText.length > 40);
       });
     }
   } else if (/^(incident|request)\.html$/.test(name)) {
