@@ -1,21 +1,23 @@
 """Builds the world that an estate describes: every resource, right and past that the simulated Azure then serves."""
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 
 from simulator import timings
 from simulator.estate import AccountPart, Estate, ItemPart, KeyVaultPart, PolicyPart, VaultPart
 from simulator.faults import FAULTS
 from simulator.faults.onpremises import CURRENT_MABS, CURRENT_MARS
+from simulator.faults.together import bend
 from simulator.timings import Pace
 from simulator.world import engine
+from simulator.world.access import PROTECTED_FOR, assign
 from simulator.world.machines import WORKLOAD_PUBLISHER, install_snapshot_extension
 from simulator.world.model import (
     BACKUP_SERVICE_APP,
     DATABASES,
     FAR,
     Account,
-    Assignment,
     Extension,
     Item,
     KeyVault,
@@ -34,7 +36,6 @@ from simulator.world.roles import BUILT_IN, KEY_VAULT_ROLE, OPERATOR_ROLE, READE
 
 READER_SECRET = "reader-secret-of-the-simulation"  # noqa: S105 opens nothing but the simulator
 OPERATOR_SECRET = "operator-secret-of-the-simulation"  # noqa: S105 opens nothing but the simulator
-PROTECTED_FOR = timedelta(days=400)
 SMALL = 1000
 """Up to so many items the engine makes each scheduled run real; in larger estates only items in trouble."""
 DEFAULT_POLICIES = {
@@ -80,24 +81,6 @@ def _group(world: World, subscription: str, name: str, location: str) -> str:
     return identifier
 
 
-def _assign(world: World, role: str, principal: Principal, scope: str) -> None:
-    name = stable_uuid("assignment", role, principal.oid, scope.casefold())
-    kinds = {"application": "ServicePrincipal", "user": "User", "group": "Group"}
-    long_ago = world.epoch - PROTECTED_FOR
-    assignment = Assignment(
-        name, scope, role, principal.oid, kinds[principal.kind], long_ago, long_ago, creator=stable_uuid("admin")
-    )
-    world.assignments[assignment.id.casefold()] = assignment
-
-
-def role_named(world: World, name: str) -> str:
-    """The GUID of the role with this display name; raises LookupError."""
-    for role in world.roles.values():
-        if role.name.casefold() == name.casefold():
-            return role.guid
-    raise LookupError(f"no role is called {name!r}")
-
-
 def _identities(world: World, estate: Estate, ids: dict[str, str]) -> None:
     scopes = tuple(f"/subscriptions/{sub}" for sub in world.subscriptions)
     for role in (*BUILT_IN, *tenant_roles(scopes)):
@@ -117,7 +100,7 @@ def _identities(world: World, estate: Estate, ids: dict[str, str]) -> None:
         )
         world.principals[who.oid] = who
         for scope in scopes:
-            _assign(world, role_named(world, role_name), who, scope)
+            assign(world, role_name, who, scope)
     service = Principal(
         "Backup Management Service", stable_uuid("oid", "backup service"), "application", BACKUP_SERVICE_APP
     )
@@ -135,7 +118,7 @@ def _identities(world: World, estate: Estate, ids: dict[str, str]) -> None:
             raise LookupError(f"assignment for {part.who!r}, who is neither a person nor a group of this estate")
         subscription, _, group = part.scope.partition("/")
         scope = f"/subscriptions/{ids[subscription]}" + (f"/resourceGroups/{group}" if group else "")
-        _assign(world, role_named(world, part.role), holder, scope)
+        assign(world, part.role, holder, scope)
 
 
 def _key_vault(world: World, part: KeyVaultPart, subscription: str, location: str) -> None:
@@ -146,7 +129,7 @@ def _key_vault(world: World, part: KeyVaultPart, subscription: str, location: st
     if part.backup_service_may_read:
         service = world.backup_service()
         if vault.rbac:
-            _assign(world, role_named(world, KEY_VAULT_ROLE), service, vault.id)
+            assign(world, KEY_VAULT_ROLE, service, vault.id)
         else:
             rights = ["get", "list", "backup"]
             vault.policies.append(
@@ -235,6 +218,7 @@ def _policy_name(world: World, vault: Vault, workload: Workload, wish: str) -> s
 
 
 def _item(world: World, vault: Vault, part: ItemPart, *, real: bool) -> Item:
+    part = part if part.host else part.model_copy(update={"host": _own_host(part)})
     maker = MAKERS[part.workload]
     fabric, container, item_name, source = maker(world, vault, part)
     policy = _policy_name(world, vault, part.workload, part.policy)
@@ -248,13 +232,21 @@ def _item(world: World, vault: Vault, part: ItemPart, *, real: bool) -> Item:
         # Nothing but this job tells a young item from one that was never backed up.
         engine.start_job(world, item, "ConfigureBackup", since, [Step("Configure backup", 30.0)])
     if part.faults:
-        for fault in part.faults:
-            entry = FAULTS[fault]
-            entry.bend(world, item, world.epoch)
-            world.seeded.append(Seeded(vault, item.name, fault, entry.cause, entry.fixes))
+        for fault in bend(world, item, [FAULTS[name] for name in part.faults], world.epoch):
+            world.seeded.append(Seeded(vault, item.name, fault.id, fault.cause, fault.fixes))
     if real and item.real_from is None:
         engine.make_real(world, item, world.epoch)
     return item
+
+
+def _own_host(part: ItemPart) -> str:
+    """The machine, account or server of an item that names none."""
+    word = re.sub(r"[^a-z0-9]", "", part.name.casefold()) or "data"
+    if part.workload in DATABASES:
+        return f"vm-{word}"
+    if part.workload is Workload.FILES:
+        return f"st{word}"[:24]
+    return f"{word}.contoso.com" if part.workload in (Workload.MARS, Workload.MABS) else ""
 
 
 def _details(item: Item, part: ItemPart) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from simulator.faults import FAULTS, Fault
 from simulator.world.engine import settle_all
+from simulator.world.machines import leans_on
 from simulator.world.model import Item, Json, Seeded, Vault, World
 
 LOG_LENGTH = 50_000
@@ -100,6 +101,13 @@ class Control:
             return vault.id if vault.name in twice else vault.name
 
         broken = {(seed.vault.id, seed.item) for seed in self.world.seeded}
+        spreading = {(seed.vault.id, seed.item) for seed in self.world.seeded if FAULTS[seed.fault].spreads}
+        hurt = {
+            thing
+            for item in (self.world.items if spreading else ())
+            if (item.vault.id, item.name) in spreading
+            for thing in leans_on(self.world, item)
+        }
         return {
             "faults": [
                 {
@@ -114,7 +122,7 @@ class Control:
             "healthy": [
                 {"vault": called(item.vault), "item": item.name}
                 for item in self.world.items
-                if (item.vault.id, item.name) not in broken
+                if (item.vault.id, item.name) not in broken and not (hurt and leans_on(self.world, item) & hurt)
             ],
         }
 

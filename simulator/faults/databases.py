@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from simulator.faults.base import DATABASES, Fault, failing, machine
-from simulator.world import engine
+from simulator.faults.base import DATABASES, SCHEDULE_ENDED, Fault, failing, machine, passed, replay, retry
 from simulator.world.machines import WORKLOAD_PUBLISHER
 from simulator.world.model import Extension, Item, Lock, Workload, World
 
@@ -15,9 +14,9 @@ FILES = frozenset({Workload.FILES})
 def _chain(code: str, world: World, item: Item, now: datetime) -> None:
     item.more["chain"], item.more["log_until"] = code, now - timedelta(hours=31)
     item.more["scheduled_kind"] = "Log"
-    engine.make_real(world, item, now - timedelta(hours=25))
+    replay(world, item, now)
     for hours in (6, 4, 2):
-        engine.retry_at(item, now - timedelta(hours=hours))
+        retry(item, item.more.get(SCHEDULE_ENDED, now) - timedelta(hours=hours))
 
 
 def _no_full(world: World, item: Item, now: datetime) -> None:
@@ -57,9 +56,8 @@ def _repair_extension(world: World, item: Item, now: datetime) -> None:  # noqa:
 
 
 def _hana_hiccup(world: World, item: Item, now: datetime) -> None:
-    item.more["hiccup"] = {"until": now - timedelta(hours=2), "code": "UserErrorHANASystemDBNotRunning"}
     item.more["log_until"] = now - timedelta(hours=26)
-    engine.make_real(world, item, now - timedelta(hours=25))
+    passed(world, item, now, "UserErrorHANASystemDBNotRunning")
 
 
 def _share_deleted(world: World, item: Item, now: datetime) -> None:
@@ -106,6 +104,7 @@ FAULTS = (
         "The VM that hosts the database is deallocated.",
         DATABASES,
         _host_off,
+        spreads=True,
     ),
     Fault(
         "workload_extension_failed",
@@ -115,6 +114,7 @@ FAULTS = (
         DATABASES,
         _extension,
         _repair_extension,
+        spreads=True,
     ),
     Fault(
         "hana_system_db_down",
@@ -141,5 +141,6 @@ FAULTS = (
         FILES,
         _account_lock,
         _unlock_account,
+        spreads=True,
     ),
 )

@@ -2,21 +2,28 @@
 
 from datetime import datetime, timedelta
 
-from simulator.faults.base import VM_ONLY, Fault, failing, machine
-from simulator.world import engine
-from simulator.world.access import key_vault_problem
-from simulator.world.machines import broken_linux_message, install_snapshot_extension
-from simulator.world.model import Extension, Item, KeyVault, Lock, World
+from simulator.faults.base import VM_ONLY, Fault, failing, machine, passed
+from simulator.world.access import assign, key_vault_problem
+from simulator.world.machines import broken, broken_linux_message, install_snapshot_extension, snapshot_extension
+from simulator.world.model import Extension, Item, KeyVault, Lock, World, stable_uuid
 from simulator.world.physics import POINT_LIMIT, restore_point_group
-
-PASSED = timedelta(hours=6)
+from simulator.world.roles import KEY_VAULT_ROLE
 
 
 def _key_vault(world: World, item: Item) -> KeyVault:
-    encryption = machine(world, item).encryption
-    if encryption is None:
-        raise LookupError(f"{item.name}: give it a key_vault, or it is not encrypted")
-    return world.key_vaults[encryption["vault"].casefold()]
+    """The key vault of an encrypted VM; a VM that was not encrypted is, from now on, with a key vault of its own."""
+    target = machine(world, item)
+    if target.encryption is None:
+        name = f"kv-{stable_uuid('key vault', item.id)[:13]}"
+        own = KeyVault(
+            target.subscription, "rg-security", name, target.location, keys=["disk-key"], secrets=["disk-secret"]
+        )
+        group = f"/subscriptions/{own.subscription}/resourceGroups/{own.group}"
+        world.groups.setdefault(group.casefold(), (group, own.location))
+        world.key_vaults[own.id.casefold()] = own
+        target.encryption = {"vault": own.id, "uri": f"https://{name}.vault.azure.net"}
+        assign(world, KEY_VAULT_ROLE, world.backup_service(), own.id)
+    return world.key_vaults[target.encryption["vault"].casefold()]
 
 
 def _no_grant(world: World, item: Item, now: datetime) -> None:
@@ -49,8 +56,7 @@ def _open_firewall(world: World, item: Item, now: datetime) -> None:  # noqa: AR
 
 
 def _hiccup(world: World, item: Item, now: datetime) -> None:
-    item.more["hiccup"] = {"until": now - PASSED, "code": "ExtensionSnapshotFailedNoNetwork"}
-    engine.make_real(world, item, now - timedelta(hours=25))
+    passed(world, item, now, "ExtensionSnapshotFailedNoNetwork")
 
 
 def _dead_agent(world: World, item: Item, now: datetime) -> None:
@@ -67,19 +73,23 @@ def _live_agent(world: World, item: Item, now: datetime) -> None:  # noqa: ARG00
 def _full_disk(world: World, item: Item, now: datetime) -> None:
     target = machine(world, item)
     target.os, target.disk_used = "Windows", 100
-    install_snapshot_extension(target)
-    target.extensions[
-        "vmsnapshot"
-    ].message = (
-        "Snapshot failed: VSS could not create a shadow copy, not enough storage space on volume C: (0x80042306)"
-    )
+    extension = snapshot_extension(target)
+    if extension is None or not broken(extension):
+        install_snapshot_extension(target)
+        target.extensions[
+            "vmsnapshot"
+        ].message = (
+            "Snapshot failed: VSS could not create a shadow copy, not enough storage space on volume C: (0x80042306)"
+        )
     failing(world, item, now)
 
 
 def _free_disk(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
     target = machine(world, item)
     target.disk_used = 61
-    target.extensions["vmsnapshot"].message = "Command execution finished successfully"
+    extension = snapshot_extension(target)
+    if extension is not None and not broken(extension):
+        extension.message = "Command execution finished successfully"
 
 
 def _broken_extension(world: World, item: Item, now: datetime) -> None:
@@ -142,6 +152,7 @@ FAULTS = (
         "Disk-encrypted VM whose key vault uses RBAC; the backup service holds no role there.",
         VM_ONLY,
         _no_grant,
+        spreads=True,
     ),
     Fault(
         "key_vault_policy",
@@ -150,6 +161,7 @@ FAULTS = (
         "Disk-encrypted VM whose key vault uses access policies; none names the backup service.",
         VM_ONLY,
         _no_policy,
+        spreads=True,
     ),
     Fault(
         "key_vault_firewall",
@@ -159,6 +171,7 @@ FAULTS = (
         VM_ONLY,
         _firewall,
         _open_firewall,
+        spreads=True,
     ),
     Fault(
         "transient",

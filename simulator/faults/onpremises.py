@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from simulator.faults.base import Fault, failing
+from simulator.faults.base import SCHEDULE_ENDED, Fault, failing
 from simulator.world import engine
 from simulator.world.model import Item, Workload, World
 
@@ -23,7 +23,7 @@ def _new_agent(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001
 
 def _offline(world: World, item: Item, now: datetime) -> None:
     item.more["silent"] = True
-    item.more["last_seen"] = now - timedelta(days=6)
+    item.more["last_seen"] = item.more[SCHEDULE_ENDED] = now - timedelta(days=6)
     engine.make_real(world, item, now - timedelta(days=6))
 
 
@@ -65,6 +65,7 @@ FAULTS = (
         MARS,
         _old_agent,
         _new_agent,
+        spreads=True,
     ),
     Fault(
         "mars_offline",
@@ -74,6 +75,7 @@ FAULTS = (
         MARS,
         _offline,
         _online,
+        spreads=True,
     ),
     Fault(
         "mars_file_in_use",
@@ -92,5 +94,6 @@ FAULTS = (
         MABS,
         _old_server,
         _new_server,
+        spreads=True,
     ),
 )

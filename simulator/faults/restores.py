@@ -9,6 +9,7 @@ from simulator.world.physics import size_family
 
 AGO = timedelta(hours=3)
 LASTED = 900.0
+BETWEEN = timedelta(minutes=20)
 
 
 def target_group(world: World, item: Item, name: str) -> str:
@@ -29,7 +30,7 @@ def staging_account(world: World, item: Item, prefix: str = "stage", location: s
 
 
 def _failed_restore(world: World, item: Item, now: datetime, kind: str, code: str, **plan: str) -> None:
-    started = now - AGO
+    started = now - AGO + BETWEEN * sum(job.operation == "Restore" for job in item.jobs)
     steps = [Step(engine.FETCH, LASTED)]
     if kind != "RestoreDisks":
         steps.append(Step(engine.CREATE, 120.0))
@@ -82,7 +83,8 @@ def _lock(world: World, item: Item, now: datetime) -> None:
 
 
 def _wrong_region(world: World, item: Item, now: datetime) -> None:
-    account = staging_account(world, item, "wrong", "uksouth")
+    elsewhere = next(region for region in ("uksouth", "westeurope") if region != item.vault.location)
+    account = staging_account(world, item, "wrong", elsewhere)
     staging_account(world, item)
     group = target_group(world, item, "rg-restore")
     _failed_restore(

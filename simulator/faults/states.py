@@ -1,12 +1,18 @@
 """Faults of protection itself: stopped, deleted, stuck, paused, inconsistent, policies that cannot meet an RPO."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from simulator.faults.base import EVERY, VM_ONLY, Fault
+from simulator.faults.base import EVERY, SCHEDULE_ENDED, VM_ONLY, Fault, passed, replay, retry
 from simulator.world import engine
 from simulator.world.model import FAR, Item, Workload, World
+from simulator.world.policies import build_policy
+from simulator.world.schedule import WEEKDAYS
 
 STOPPED = timedelta(days=4)
+QUIET = timedelta(days=2)
+LAST_RUN = timedelta(hours=1)
+"""How long before the end of a schedule its last run began, which may have got stuck."""
 RPO_GAP = timedelta(days=5)
 AZURE = frozenset({Workload.VM, Workload.SQL, Workload.HANA, Workload.FILES})
 
@@ -15,6 +21,7 @@ def _stop(world: World, item: Item, now: datetime) -> None:
     engine.make_real(world, item, now - STOPPED)
     item.more["former_policy"], item.policy = item.policy, ""
     item.state, item.next_run = "ProtectionStopped", FAR
+    item.more.setdefault(SCHEDULE_ENDED, now - STOPPED)
     engine.refresh_wake(item)
 
 
@@ -24,32 +31,58 @@ def _delete(world: World, item: Item, now: datetime) -> None:
 
 
 def _stick(world: World, item: Item, now: datetime) -> None:
-    item.more["stuck"] = 0
-    engine.make_real(world, item, now - timedelta(hours=25))
+    ended = item.more.get(SCHEDULE_ENDED)
+    if ended is not None:
+        item.more["stuck"] = ended - LAST_RUN
+        engine.make_real(world, item, ended - LAST_RUN)
+        item.next_run = engine.following(item, ended)
+        retry(item, ended - LAST_RUN)
+        return
+    replay(world, item, now)
+    item.more["stuck"] = item.more[SCHEDULE_ENDED] = item.real_from
 
 
 def _suspend(world: World, item: Item, now: datetime) -> None:
-    engine.make_real(world, item, now - timedelta(days=2))
+    engine.make_real(world, item, now - QUIET)
     item.state, item.next_run = "BackupsSuspended", FAR
+    item.more[SCHEDULE_ENDED] = now - QUIET
     engine.refresh_wake(item)
 
 
 def _inconsistent(world: World, item: Item, now: datetime) -> None:
     item.more["inconsistent"] = item.more["silent"] = True
-    engine.make_real(world, item, now - timedelta(days=2))
+    item.more.setdefault(SCHEDULE_ENDED, now - QUIET)
+    engine.make_real(world, item, now - QUIET)
 
 
 def _degraded(world: World, item: Item, now: datetime) -> None:
     item.more["health"] = "ActionRequired"
-    item.more["hiccup"] = {"until": now - timedelta(hours=1), "code": "UserErrorVmNotInDesirableState"}
-    engine.make_real(world, item, now - timedelta(hours=25))
+    passed(world, item, now, "UserErrorVmNotInDesirableState")
 
 
-def _weekly(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of fault
+@dataclass(frozen=True)
+class _Weekly:
+    """The weekly policy that a vault without one gets."""
+
+    workload: Workload
+    days: tuple[str, ...]
+    name: str = "WeeklyPolicy"
+    every: str = "week"
+    at: str = "-7h"
+    interval_hours: int = 0
+    window_hours: int = 0
+    time_zone: str = "UTC"
+    retention_days: int = 84
+    log_minutes: int = 0
+    agentless: bool = False
+
+
+def _weekly(world: World, item: Item, now: datetime) -> None:
     policies = item.vault.policies
     weekly = next((p for p in policies.values() if p.schedule.days and p.workload is item.workload), None)
     if weekly is None:
-        raise LookupError(f"{item.name}: this fault needs a weekly policy in its vault")
+        days = (WEEKDAYS[(now - timedelta(days=3)).weekday()],)
+        weekly = policies[_Weekly.name] = build_policy(_Weekly(item.workload, days), world.epoch)
     item.policy = weekly.name
 
 

@@ -3,9 +3,9 @@
 import functools
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from simulator.world.model import Assignment, KeyVault, Role, World
+from simulator.world.model import Assignment, KeyVault, Principal, Role, World, stable_uuid
 
 KEY_VAULT_DATA_ACTIONS = (
     "Microsoft.KeyVault/vaults/keys/read",
@@ -20,6 +20,8 @@ STAGING_ACTIONS = ("Microsoft.Storage/storageAccounts/blobServices/containers/wr
 STAGING_DATA_ACTIONS = ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",)
 """What a restore with the vault's managed identity needs on the staging account."""
 
+PROTECTED_FOR = timedelta(days=400)
+"""How long everything has been there that the world begins with."""
 EVERYBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -44,6 +46,20 @@ def covers(scope: str, target: str) -> bool:
     """Whether an assignment at `scope` reaches `target`; "/" reaches everything."""
     upper, lower = scope.casefold().rstrip("/"), target.casefold().rstrip("/")
     return lower == upper or lower.startswith(upper + "/")
+
+
+def assign(world: World, role: str, principal: Principal, scope: str) -> None:
+    """Gives somebody the role with this display name, since long ago; raises LookupError."""
+    guid = next((one.guid for one in world.roles.values() if one.name.casefold() == role.casefold()), None)
+    if guid is None:
+        raise LookupError(f"no role is called {role!r}")
+    name = stable_uuid("assignment", guid, principal.oid, scope.casefold())
+    kinds = {"application": "ServicePrincipal", "user": "User", "group": "Group"}
+    long_ago = world.epoch - PROTECTED_FOR
+    assignment = Assignment(
+        name, scope, guid, principal.oid, kinds[principal.kind], long_ago, long_ago, creator=stable_uuid("admin")
+    )
+    world.assignments[assignment.id.casefold()] = assignment
 
 
 def assignments_at(world: World, oid: str, scope: str, at: datetime) -> Iterator[Assignment]:

@@ -68,12 +68,13 @@ def make_real(world: World, item: Item, since: datetime) -> None:
         item.jobs = [job for job in item.jobs if job.started < since or job.operation != "Backup"]
         item.open = [job for job in item.open if job in item.jobs]
         item.points = [point for point in item.points if point.time < since]
-        item.next_run = _following(item, since)
+        item.next_run = following(item, since)
     world.lively[item.number] = item
     refresh_wake(item)
 
 
-def _following(item: Item, instant: datetime) -> datetime:
+def following(item: Item, instant: datetime) -> datetime:
+    """The first scheduled run of an item at or after an instant; far in the future without a policy."""
     policy = item.vault.policies.get(item.policy)
     return policy.schedule.following(instant) if policy else FAR
 
@@ -93,7 +94,7 @@ def _event(world: World, item: Item) -> None:
         heapq.heappop(item.extra_runs)
         _run(world, item, at, user=True)
     else:
-        item.next_run = _following(item, at + timedelta(seconds=1))
+        item.next_run = following(item, at + timedelta(seconds=1))
         if not item.more.get("silent"):
             _run(world, item, at, user=False)
 
@@ -122,8 +123,8 @@ def start_backup(world: World, item: Item, at: datetime, *, kind: str = "", user
         user=user,
     )
     stuck = item.more.get("stuck")
-    if stuck is not None and not user:
-        job.stuck_at = stuck
+    if stuck is not None and at >= stuck:
+        job.stuck_at = 0
         item.more["stuck"] = None
     return add_job(world, item, job)
 

@@ -43,6 +43,11 @@ def snapshot_extension(machine: Machine) -> Extension | None:
     return None
 
 
+def broken(extension: Extension | None) -> bool:
+    """Whether the extension fails, by its state or by what its message hides."""
+    return extension is not None and (extension.state == "Failed" or "StatusCode.Failed" in extension.message)
+
+
 def install_snapshot_extension(machine: Machine) -> None:
     """What a backup does on a machine that lacks the extension."""
     kind = "VMSnapshotLinux" if machine.os == "Linux" else "VMSnapshot"
@@ -72,3 +77,11 @@ def machine_of(world: World, item: Item) -> Machine | None:
     if item.workload not in (Workload.VM, Workload.SQL, Workload.HANA):
         return None
     return world.machines.get(item.source_id.casefold())
+
+
+def leans_on(world: World, item: Item) -> set[str]:
+    """What other items may stand on too: the machine, account or server of an item, and its key vault."""
+    machine = machine_of(world, item)
+    key_vault = machine.encryption["vault"] if machine is not None and machine.encryption else ""
+    server = item.more.get("engine") or item.more.get("server") or ""
+    return {one.casefold() for one in (item.source_id, key_vault, f"{item.vault.id}/{server}" if server else "") if one}

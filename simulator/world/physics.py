@@ -11,7 +11,7 @@ from simulator.world.access import (
     key_vault_problem,
 )
 from simulator.world.errors import ERRORS, JobError
-from simulator.world.model import Account, Extension, Item, Job, Machine, Workload, World
+from simulator.world.model import Account, Item, Job, Machine, Workload, World
 
 POINT_LIMIT = 18
 OLDEST_MARS = (2, 0, 9083, 0)
@@ -40,7 +40,7 @@ def _machine_error(world: World, item: Item, machine: Machine | None, at: dateti
     vault = world.key_vaults.get(encryption["vault"].casefold()) if encryption else None
     rules: tuple[tuple[bool, str], ...] = (
         (machine.provisioning == "Updating", "UserErrorVmNotInDesirableState"),
-        (machine.provisioning == "Failed" and not _broken(extension), "UserErrorVmProvisioningStateFailed"),
+        (machine.provisioning == "Failed" and not machines.broken(extension), "UserErrorVmProvisioningStateFailed"),
         (machine.needs_power and machine.power != "running", "AzureVmOffline"),
         (
             encryption is not None and (vault is None or key_vault_problem(world, vault, at) != ""),
@@ -57,16 +57,12 @@ def _machine_error(world: World, item: Item, machine: Machine | None, at: dateti
         ),
         (machine.disk_used >= 100, "ExtensionFailedVssWriterInBadState"),  # noqa: PLR2004 a full disk
         (
-            _broken(extension) and machine.os == "Windows",
+            machines.broken(extension) and machine.os == "Windows",
             "ExtensionOperationFailedForManagedDisks",
         ),
-        (_broken(extension), "UserErrorFsFreezeTimeout"),
+        (machines.broken(extension), "UserErrorFsFreezeTimeout"),
     )
     return next((code for wrong, code in rules if wrong), "")
-
-
-def _broken(extension: Extension | None) -> bool:
-    return extension is not None and (extension.state == "Failed" or "StatusCode.Failed" in extension.message)
 
 
 def restore_point_group(item: Item) -> str:

@@ -7,9 +7,19 @@ from zoneinfo import ZoneInfo
 
 ZONES = {
     "UTC": "Etc/UTC",
+    "GMT Standard Time": "Europe/London",
     "W. Europe Standard Time": "Europe/Berlin",
+    "Central Europe Standard Time": "Europe/Budapest",
+    "Romance Standard Time": "Europe/Paris",
+    "FLE Standard Time": "Europe/Kyiv",
+    "Eastern Standard Time": "America/New_York",
+    "Central Standard Time": "America/Chicago",
+    "Mountain Standard Time": "America/Denver",
     "Pacific Standard Time": "America/Los_Angeles",
+    "India Standard Time": "Asia/Kolkata",
+    "Singapore Standard Time": "Asia/Singapore",
     "Tokyo Standard Time": "Asia/Tokyo",
+    "AUS Eastern Standard Time": "Australia/Sydney",
 }
 """Windows zone names, as policies carry them, and the same zones as IANA calls them (CLDR windowsZones)."""
 
