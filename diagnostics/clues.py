@@ -1,7 +1,7 @@
 """The words that rules about causes are written in: findings seen as a whole, clues, and the rules themselves."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from domain.backup import Workload
@@ -17,6 +17,8 @@ class View:
 
     findings: Mapping[str, Finding]
     workload: Workload | None
+    is_earlier: bool = False
+    """Whether this shows an earlier failure of the row in the place of the last one."""
 
     def outcome(self, check: str) -> Outcome | None:
         """The check's outcome; None when it did not run."""
@@ -33,6 +35,53 @@ class View:
         found = self.findings.get(check)
         return found.facts if found else {}
 
+    def earlier(self, check: str) -> tuple["View", ...]:
+        """The same findings as if the check had seen an earlier, different failure of the same row, the nearest first."""
+        found = self.findings.get(check)
+        if found is None:
+            return ()
+        rows = earlier_errors(found.facts)
+        return tuple(
+            replace(
+                self,
+                findings={**self.findings, check: replace(found, facts={**_without_error(found.facts), **row})},
+                is_earlier=True,
+            )
+            for row in rows
+        )
+
+
+EARLIER: Final = "earlier_"
+_ERROR_FACTS: Final = (
+    "error_code",
+    "known",
+    "error_name",
+    "family",
+    "transient",
+    "code_fixes",
+    "confirmed_by",
+    "identity",
+)
+
+
+def earlier_facts(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The marks of earlier failures, as :func:`earlier_errors` reads them."""
+    return {f"{EARLIER}{place}_{name}": value for place, row in enumerate(rows, 1) for name, value in row.items()}
+
+
+def earlier_errors(facts: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    """The marks of each earlier failure that a finding notes."""
+    rows: dict[str, dict[str, str]] = {}
+    for name, value in facts.items():
+        if name.startswith(EARLIER):
+            place, _, mark = name.removeprefix(EARLIER).partition("_")
+            rows.setdefault(place, {})[mark] = value
+    return tuple(rows[place] for place in sorted(rows))
+
+
+def _without_error(facts: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in facts.items() if name not in _ERROR_FACTS}
+
 
 Holds = Callable[[View], tuple[str, ...]]
 """Which checks show the clue; () when it does not hold."""
@@ -47,6 +96,8 @@ class Clue:
     holds: Holds
     families: frozenset[str] = frozenset()
     """The families of error codes that it looks for, if any."""
+    error_of: str = ""
+    """The check whose error it reads, if any: then an earlier error of the same row counts too, for less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +150,8 @@ def every(*clues: Clue, weight: float, words: str) -> Clue:
         seen = [clue.holds(view) for clue in clues]
         return tuple(dict.fromkeys(check for one in seen for check in one)) if all(seen) else ()
 
-    return Clue(weight=weight, words=words, holds=holds)
+    read = next((clue.error_of for clue in clues if clue.error_of), "")
+    return Clue(weight=weight, words=words, holds=holds, error_of=read)
 
 
 def facts_fit(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -7,12 +7,14 @@ running ones.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeVar
 
 from diagnostics import error_codes
+from diagnostics.clues import earlier_facts
 from diagnostics.error_codes import ErrorCode
 from diagnostics.registry import Context
 from domain.backup import Job, ProtectedItem, Workload
@@ -27,6 +29,8 @@ HISTORY: Final = timedelta(days=30)
 _RECENT: Final = timedelta(days=3)
 _RESTORE_MATTERS: Final = timedelta(days=7)
 _CLOCKS_DIFFER: Final = timedelta(minutes=10)
+_IDENTITY: Final = re.compile(r"managed ?identity|\bmsi\b", re.IGNORECASE)
+_MOST_ERRORS: Final = 3
 _AROUND: Final = timedelta(hours=24)
 _DATABASES: Final = frozenset({Workload.SQL, Workload.HANA})
 
@@ -167,11 +171,26 @@ def code_facts(known: ErrorCode | None) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeenError:
+    """The error of a failed job: its code, what the project knows of it, and Azure's words."""
+
+    code: str = ""
+    known: ErrorCode | None = None
+    text: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from other errors."""
+        return self.known.name if self.known else self.code
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackupHistory:
     """The item's backups as its jobs tell them.
 
     ``newest`` is the finished backup that decides, with its details if it failed; None: no job of thirty days. ``in_row``
-    counts the failures since the last success. ``code`` is the failure's code, ``known`` what the project knows of it.
+    counts the failures since the last success. ``code`` is the failure's code, ``known`` what the project knows of it;
+    ``earlier`` are the other errors of the row, the nearest first.
     """
 
     newest: Job | None = None
@@ -179,6 +198,7 @@ class BackupHistory:
     code: str = ""
     known: ErrorCode | None = None
     text: str = ""
+    earlier: tuple[SeenError, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -201,13 +221,47 @@ async def backup_history(context: Context) -> BackupHistory:
         return BackupHistory(newest=newest)
     newest = await detailed(context, newest)
     code, text = code_of(newest) or item.last_error_code, error_text(newest)
+    known = explain(code, text, item.workload)
+    row = failures_in_row(finished, newest, item)
     return BackupHistory(
         newest=newest,
-        in_row=failures_in_row(finished, newest, item),
+        in_row=len(row),
         code=code,
-        known=explain(code, text, item.workload),
+        known=known,
         text=text,
+        earlier=other_errors(row, SeenError(code=code, known=known), item.workload),
     )
+
+
+def other_errors(row: Iterable[Job], last: SeenError, workload: Workload) -> tuple[SeenError, ...]:
+    """The errors of failed jobs that differ from the last one, each once, in the order of the jobs."""
+    found: dict[str, SeenError] = {}
+    for job in row:
+        code, text = code_of(job), error_text(job)
+        error = SeenError(code=code, known=explain(code, text, workload), text=text)
+        if error.name and error.name != last.name:
+            found.setdefault(error.name, error)
+    return tuple(found.values())[:_MOST_ERRORS]
+
+
+def earlier_marks(errors: Iterable[SeenError]) -> dict[str, str]:
+    """The facts by which rules about causes see earlier errors."""
+    return earlier_facts(
+        [
+            {"error_code": error.code, **code_facts(error.known), **identity_fact(error.code, error.text)}
+            for error in errors
+        ]
+    )
+
+
+def identity_fact(*told: str) -> dict[str, str]:
+    """The mark of an error that speaks of the vault's managed identity."""
+    return {"identity": "yes"} if _IDENTITY.search(" ".join(told)) else {}
+
+
+def also_failed_with(errors: Sequence[SeenError]) -> str:
+    """A sentence about the earlier errors of a row, "" without any."""
+    return f" Before that it failed with {', '.join(error.code or error.name for error in errors)}." if errors else ""
 
 
 async def detailed(context: Context, job: Job) -> Job:
@@ -242,48 +296,59 @@ def deciding(finished: Sequence[Job], item: ProtectedItem) -> Job | None:
     return finished[0] if finished else None
 
 
-def failures_in_row(finished: Sequence[Job], newest: Job, item: ProtectedItem) -> int:
-    """How many backups of the kind of ``newest`` failed since one succeeded, or since the last recovery point."""
-    count = 0
+def failures_in_row(finished: Sequence[Job], newest: Job, item: ProtectedItem) -> list[Job]:
+    """The backups of the kind of ``newest`` that failed since one succeeded, or since the last recovery point."""
+    row: list[Job] = []
     point = item.last_recovery_point_at if item.workload not in _DATABASES else None
     for job in finished:
         if item.workload in _DATABASES and job.operation.casefold() != newest.operation.casefold():
             continue
         before_point = point is not None and job.started_at is not None and job.started_at < point
-        if not job.failed or (before_point and count > 0):
+        if not job.failed or (before_point and row):
             break
-        count += 1
-    return count
+        row.append(job)
+    return row
 
 
 async def restore_trouble(context: Context) -> Job | None:
     """The item's failed restore that still matters: of the last week, with no successful one after it; with details."""
+    failed = await restore_failures(context)
+    return await detailed(context, failed[0]) if failed else None
+
+
+async def restore_failures(context: Context) -> Sequence[Job]:
+    """The item's failed restores of the last week since one succeeded, the newest first, as listed."""
     item = subject(context)
     if context.failed_job is not None and context.failed_job.is_restore:
-        return await detailed(context, context.failed_job)
-    failed = [job for job in await failed_jobs(context) if job.is_restore and is_of(job, item)]
-    newest = next(iter(_merged([failed])), None)
-    if newest is None or newest.started_at is None:
-        return None
-    if newest.started_at < context.clock.now() - _RESTORE_MATTERS:
-        return None
-    kinds = [_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore")]
-    later = [
+        return [context.failed_job]
+    since = context.clock.now() - _RESTORE_MATTERS
+    failed = [
         job
-        for job in _merged(await side_by_side(recent_jobs(context), *kinds))
-        if job.is_restore and is_of(job, item) and job.started_at is not None and job.started_at > newest.started_at
+        for job in _merged([await failed_jobs(context)])
+        if job.is_restore and is_of(job, item) and job.started_at is not None and job.started_at >= since
     ]
-    if any(job.status in {"Completed", "CompletedWithWarnings"} for job in later):
-        return None
-    return await detailed(context, newest)
+    if not failed:
+        return ()
+    kinds = [_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore")]
+    good = [
+        job.started_at
+        for job in _merged(await side_by_side(recent_jobs(context), *kinds))
+        if job.is_restore
+        and is_of(job, item)
+        and job.started_at is not None
+        and job.status in {"Completed", "CompletedWithWarnings"}
+    ]
+    return [job for job in failed if job.started_at is not None and all(job.started_at >= one for one in good)]
 
 
-async def backup_code(context: Context) -> ErrorCode | None:
-    """What is known of the newest backup's error; None where it did not fail or the jobs cannot be read.
+async def backup_errors(context: Context) -> tuple[ErrorCode, ...]:
+    """What is known of the last failures' errors, the newest first; () where none failed or no job can be read.
 
-    For checks to which the error is a hint only: the one whose question it is says that it could not look.
+    For checks to which the errors are a hint only: the one whose question they are says that it could not look.
     """
     try:
-        return (await backup_history(context)).known
+        history = await backup_history(context)
     except GatewayError:
-        return None
+        return ()
+    known = (history.known, *(error.known for error in history.earlier))
+    return tuple(one for one in known if one is not None)

@@ -1,12 +1,11 @@
 """What a restore wants: asked for by a person, or read from the job that failed."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from diagnostics.error_codes import ErrorCode
-from diagnostics.history import code_of, error_text, explain, restore_trouble, subject
+from diagnostics.history import code_of, error_text, explain, identity_fact, restore_trouble, subject
 from diagnostics.registry import Context
 from domain.arm import name_of, resource_group_id, resource_group_of, subscription_of
 from domain.backup import Job
@@ -16,7 +15,6 @@ STORAGE_API: Final = "2023-05-01"
 _DISKS_ONLY: Final = "recover disks"
 _ACCOUNT: Final = "Target Storage Account Name"
 _GROUP: Final = "Target resource group"
-_IDENTITY: Final = re.compile(r"managed ?identity|\bmsi\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +49,7 @@ class Restore:
         """Whether the failed job restored with the vault's own identity, as far as it tells."""
         if self.job is None:
             return False
-        told = " ".join((code_of(self.job), error_text(self.job), *self.job.details))
-        return _IDENTITY.search(told) is not None
+        return bool(identity_fact(code_of(self.job), error_text(self.job), *self.job.details))
 
 
 def region(name: str) -> str:

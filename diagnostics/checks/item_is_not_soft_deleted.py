@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from diagnostics.error_codes import ErrorCode
-from diagnostics.history import backup_code, both, subject
+from diagnostics.history import backup_errors, both, subject
 from diagnostics.points import recovery_points
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting
@@ -38,10 +38,10 @@ async def item_is_not_soft_deleted(context: Context) -> Finding:
     listed = subject(context)
     if listed.workload in _ON_PREMISES:
         return judge(await context.read.item(listed.id), (), None, context.clock.now())
-    (item, points), known = await both(
-        both(context.read.item(listed.id), _points(context, listed)), backup_code(context)
+    (item, points), errors = await both(
+        both(context.read.item(listed.id), _points(context, listed)), backup_errors(context)
     )
-    return judge(item, points, known, context.clock.now())
+    return judge(item, points, errors[0] if errors else None, context.clock.now())
 
 
 async def _points(context: Context, listed: ProtectedItem) -> Sequence[RecoveryPoint]:

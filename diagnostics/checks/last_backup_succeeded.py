@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from diagnostics.history import (
     BackupHistory,
+    also_failed_with,
     backup_history,
     code_facts,
+    earlier_marks,
     explain,
     failed_phase,
     recommendations,
@@ -116,6 +118,7 @@ def _failed(
         "error_code": history.code or None,
         "error_text": history.text[:_SHOWN] or None,
         "failed_in_a_row": history.in_row,
+        "earlier_errors": [error.code or error.name for error in history.earlier],
         "recommendations": list(recommendations(job)),
         "failed_phase": failed_phase(job) or None,
     }
@@ -123,13 +126,15 @@ def _failed(
         evidence |= {"meaning": known.meaning, "remedy": known.remedy, "documentation": known.documentation}
     fixes = fitting(known.fixes if known else (), item.workload) or (try_again(item.workload),)
     return say.bad(
-        f"The {job.operation.lower()} failed {times} {age} with {code}: {meaning}{also}".replace("  ", " "),
+        f"The {job.operation.lower()} failed {times} {age} with {code}: {meaning}"
+        f"{also_failed_with(history.earlier)}{also}".replace("  ", " "),
         evidence=evidence,
         facts={
             **facts,
             "error_code": history.code,
             "failed_in_a_row": str(history.in_row),
             **code_facts(history.known),
+            **earlier_marks(history.earlier),
         },
         suggests=fixes,
     )

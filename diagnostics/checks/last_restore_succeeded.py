@@ -1,14 +1,21 @@
 """No restore of the item has failed lately, in its own region or across regions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from diagnostics.history import (
+    SeenError,
+    also_failed_with,
     code_facts,
     code_of,
+    earlier_marks,
     error_text,
     explain,
     failed_phase,
+    identity_fact,
+    other_errors,
     recommendations,
+    restore_failures,
     restore_trouble,
     running_jobs,
     subject,
@@ -49,14 +56,17 @@ _TOLD = (
 async def last_restore_succeeded(context: Context) -> Finding:
     """Read the item's newest failed restore that still matters, with its phases and error, and any that runs."""
     failed = await restore_trouble(context)
+    earlier = (await restore_failures(context))[1:] if failed else ()
     try:
         running = next((job for job in await running_jobs(context) if job.is_restore), None)
     except GatewayError:
         running = None
-    return judge(subject(context), failed, running, context.clock.now())
+    return judge(subject(context), failed, running, context.clock.now(), earlier)
 
 
-def judge(item: ProtectedItem, failed: Job | None, running: Job | None, now: datetime) -> Finding:
+def judge(
+    item: ProtectedItem, failed: Job | None, running: Job | None, now: datetime, before: Sequence[Job] = ()
+) -> Finding:
     """Name the phase that failed and the error, explained; a later restore that worked settles the matter."""
     also = ""
     if running is not None:
@@ -71,6 +81,7 @@ def judge(item: ProtectedItem, failed: Job | None, running: Job | None, now: dat
     known = explain(code, text, item.workload)
     meaning = known.meaning if known else text[:_SHOWN] or "Azure gives no reason."
     when = failed.ended_at or failed.started_at
+    others = other_errors(before, SeenError(code=code, known=known), item.workload)
     across = failed.operation.casefold().startswith("crossregion")
     evidence: dict[str, str | int | bool | list[str] | None] = {
         "job": failed.id,
@@ -79,6 +90,7 @@ def judge(item: ProtectedItem, failed: Job | None, running: Job | None, now: dat
         "failed_phase": phase or None,
         "error_code": code or None,
         "error_text": text[:_SHOWN] or None,
+        "earlier_errors": [error.code or error.name for error in others],
         "recommendations": list(recommendations(failed)),
         **{name.casefold().replace(" ", "_"): failed.details[name] for name in _TOLD if failed.details.get(name)},
     }
@@ -90,12 +102,14 @@ def judge(item: ProtectedItem, failed: Job | None, running: Job | None, now: dat
         "phase": phase,
         "cross_region": "yes" if across else "no",
         **code_facts(known),
+        **identity_fact(code, text),
+        **earlier_marks(others),
     }
     in_phase = f' in the phase "{phase}"' if phase else ""
     default = "restore_disks" if item.workload is Workload.VM else "guide_restore_elsewhere"
     return say.bad(
         f"A {'cross-region ' if across else ''}restore failed {ago(when, now) if when else 'lately'}{in_phase} with "
-        f"{code or 'no error code'}: {meaning}{also}",
+        f"{code or 'no error code'}: {meaning}{also_failed_with(others)}{also}",
         evidence=evidence,
         facts=facts,
         suggests=fitting(known.fixes if known else (), item.workload) or fitting([default], item.workload),

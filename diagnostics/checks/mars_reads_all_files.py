@@ -1,8 +1,9 @@
 """The MARS agent could read every file; Azure tells of a sharing violation in text only."""
 
 import re
+from collections.abc import Sequence
 
-from diagnostics.history import backup_history, detailed, error_text, subject
+from diagnostics.history import SeenError, backup_history, detailed, error_text, subject
 from diagnostics.registry import Context, check
 from diagnostics.verdicts import Verdicts
 from domain.backup import Job, ProtectedItem, Workload
@@ -36,11 +37,11 @@ async def mars_reads_all_files(context: Context) -> Finding:
     newest = history.newest
     if newest is not None and newest.status != "Completed":
         newest = await detailed(context, newest)
-    return judge(subject(context), newest)
+    return judge(subject(context), newest, history.earlier)
 
 
-def judge(item: ProtectedItem, newest: Job | None) -> Finding:
-    """Match the sentence and the number in what the job and the item say."""
+def judge(item: ProtectedItem, newest: Job | None, earlier: Sequence[SeenError] = ()) -> Finding:
+    """Match the sentence and the number in what the job, the item and the earlier failures of the row say."""
     details = newest.details.get("dynamicErrorMessage", "") if newest else ""
     texts = [error_text(newest) if newest else "", details, item.last_error_text]
     texts += [detail.message for detail in item.health_details]
@@ -57,6 +58,15 @@ def judge(item: ProtectedItem, newest: Job | None) -> Finding:
                 "log": "LastBackupFailedFiles*.txt under the agent's Temp folder lists every file",
             },
             facts={"hint": "message"},
+            suggests=("guide_file_in_use",),
+        )
+    before = next((error.text for error in earlier if _IN_USE.search(error.text[:_LONGEST])), "")
+    if before:
+        return say.bad(
+            "An earlier backup of the same row failed because a file was held by another process, and none has come so far "
+            f"since: {before[:_SHOWN]}",
+            evidence={"message": before[:_SHOWN]},
+            facts={"hint": "earlier"},
             suggests=("guide_file_in_use",),
         )
     if newest is None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from diagnostics.history import backup_code, both, side_by_side, subject
+from diagnostics.history import backup_errors, both, side_by_side, subject
 from diagnostics.points import policy_of
 from diagnostics.registry import Context, check
 from diagnostics.restores import region, storage_account, target_group_id, text_at, wanted_restore
@@ -52,13 +52,13 @@ class Scope:
     portal="Resource group > Settings > Locks",
 )
 async def no_lock_blocks_restore(context: Context) -> Finding:
-    """Read the locks of whatever matters to this item now: a restore's target, or what its last error speaks of."""
-    known, (scopes, unread) = await both(backup_code(context), _restore_scopes(context))
-    name = known.name if known else ""
+    """Read the locks of whatever matters to this item now: a restore's target, or what its last errors speak of."""
+    errors, (scopes, unread) = await both(backup_errors(context), _restore_scopes(context))
+    names = {error.name for error in errors}
     item = subject(context)
-    if item.workload is Workload.VM and name in _CLEAN_UP:
+    if item.workload is Workload.VM and names & _CLEAN_UP:
         scopes.append(Scope(purpose="restore_points", id=await _points_group(context)))
-    if item.workload is Workload.FILES and name in _SHARE and item.source_id:
+    if item.workload is Workload.FILES and names & _SHARE and item.source_id:
         scopes.append(Scope(purpose="share", id=item.source_id))
     if not scopes:
         return say.not_asked(

@@ -48,13 +48,15 @@ def judge(item: ProtectedItem) -> Finding:
     state = item.protection_state.casefold()
     if state in _STATES:
         mark, sentence = _STATES[state]
-        return say.bad(sentence, evidence=evidence, facts={"state": mark}, suggests=suggests)
+        also = f" Besides, {_inconsistent(item)}" if item.policy_inconsistent else ""
+        return say.bad(
+            f"{sentence}{also}", evidence=evidence, facts={"state": mark, **_policy_fact(item)}, suggests=suggests
+        )
     if item.policy_inconsistent:
         return say.bad(
-            f"The policy {item.policy_name} is inconsistent for this item: a change of it never arrived, so its schedule is "
-            "not applied. Assigning the policy again repairs that.",
+            f"T{_inconsistent(item)[1:]}",
             evidence=evidence,
-            facts={"state": "inconsistent"},
+            facts={"state": "inconsistent", **_policy_fact(item)},
             suggests=suggests,
         )
     if not item.policy_id and item.workload not in _ON_PREMISES:
@@ -77,4 +79,15 @@ def judge(item: ProtectedItem) -> Finding:
         f"Azure reports {item.protection_state or 'no protection state'!r}, which does not tell whether backups are "
         "scheduled.",
         evidence=evidence,
+    )
+
+
+def _policy_fact(item: ProtectedItem) -> dict[str, str]:
+    return {"policy": "inconsistent"} if item.policy_inconsistent else {}
+
+
+def _inconsistent(item: ProtectedItem) -> str:
+    return (
+        f"the policy {item.policy_name} is inconsistent for this item: a change of it never arrived, so its schedule is not "
+        "applied. Assigning the policy again repairs that."
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from diagnostics.error_codes import ErrorCode
-from diagnostics.history import backup_code, both, subject
+from diagnostics.history import backup_errors, both, subject
 from diagnostics.registry import Context, check
 from diagnostics.verdicts import Verdicts
 from domain.backup import ExtensionStatus, ProtectedItem, VirtualMachine, Workload
@@ -39,8 +39,8 @@ async def vm_is_in_desirable_state(context: Context) -> Finding:
     if not item.source_id:
         return say.not_asked("This item names no VM.")
 
-    (vm, extensions), known = await both(_look(context, item.source_id), backup_code(context))
-    return judge(item, vm, extensions, known)
+    (vm, extensions), errors = await both(_look(context, item.source_id), backup_errors(context))
+    return judge(item, vm, extensions, errors)
 
 
 async def _look(context: Context, vm_id: str) -> tuple[VirtualMachine | None, Sequence[ExtensionStatus]]:
@@ -60,7 +60,7 @@ def judge(
     item: ProtectedItem,
     vm: VirtualMachine | None,
     extensions: Sequence[ExtensionStatus],
-    known: ErrorCode | None,
+    errors: Sequence[ErrorCode],
 ) -> Finding:
     """Judge power and provisioning state; a deallocated VM can be backed up, a database on it cannot."""
     if vm is None:
@@ -84,11 +84,13 @@ def judge(
     if state == "failed":
         others = [one for one in failing if one.publisher.casefold() != _SNAPSHOT_PUBLISHER]
         facts["failing_extension"] = ("other" if others else "snapshot") if failing else "none"
+        offline = power in _OFF and _asks_for_power(item, errors)
+        also = f" It is {vm.power_state} too, and its backups need it to run." if offline else ""
         return say.bad(
-            f"The VM's provisioning state is Failed{_blame(failing)}; no snapshot starts before it is mended.",
+            f"The VM's provisioning state is Failed{_blame(failing)}; no snapshot starts before it is mended.{also}",
             evidence=evidence,
-            facts=facts,
-            suggests=("reapply_vm", "guide_repair_vm_agent"),
+            facts={**facts, **({"needs_power": "yes"} if offline else {})},
+            suggests=("reapply_vm", "guide_repair_vm_agent", *(("start_vm",) if offline else ())),
         )
     if state not in {"succeeded", ""}:
         return say.bad(
@@ -98,7 +100,7 @@ def judge(
             suggests=("reapply_vm",),
         )
     if power in _OFF:
-        return _switched_off(item, vm, known, evidence, facts)
+        return _switched_off(item, vm, errors, evidence, facts)
     if power == "running":
         return say.good(f"The VM {vm.name} is running and provisioned.", evidence=evidence, facts=facts)
     if power in {"", "unknown"}:
@@ -128,10 +130,17 @@ def _blame(failing: Sequence[ExtensionStatus]) -> str:
     return f" because of the extension{'s' if len(failing) > 1 else ''} {names}"
 
 
+def _asks_for_power(item: ProtectedItem, errors: Sequence[ErrorCode]) -> str:
+    """The error by which the item's backups say that the VM must run; for a database, which always needs it, its name."""
+    if item.workload is not Workload.VM:
+        return item.name
+    return next((error.name for error in errors if error.name in _NEEDS_POWER), "")
+
+
 def _switched_off(
     item: ProtectedItem,
     vm: VirtualMachine,
-    known: ErrorCode | None,
+    errors: Sequence[ErrorCode],
     evidence: Evidence,
     facts: Mapping[str, str],
 ) -> Finding:
@@ -143,9 +152,10 @@ def _switched_off(
             facts={**facts, "needs_power": "yes"},
             suggests=("start_vm",),
         )
-    if known is not None and known.name in _NEEDS_POWER:
+    need = _asks_for_power(item, errors)
+    if need:
         return say.bad(
-            f"The VM {vm.name} is {vm.power_state}, and its last backup failed with {known.name}, which needs it to run.",
+            f"The VM {vm.name} is {vm.power_state}, and its last backups failed with {need}, which needs it to run.",
             evidence=evidence,
             facts={**facts, "needs_power": "yes"},
             suggests=("start_vm",),

@@ -12,7 +12,9 @@ from diagnostics.rules.common import (
     POINT,
     PROTECTION,
     RERUN,
+    VM,
     code,
+    fine,
 )
 
 _NAMES_IT: Final = 0.35
@@ -48,7 +50,7 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
                 every(
                     shown(HEALTH, FAIL, 0, ""),
                     code("vm_state", "vm_provisioning", weight=0),
-                    _complaint_is_fine(weight=0),
+                    fine(VM, 0, ""),
                     weight=0.6,
                     words="the pre-check still tells of the VM's state of then, which is good now; a good backup clears it",
                 ),
@@ -62,10 +64,18 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             because=(
                 shown(LAST_BACKUP, FAIL, 0.5, "errors like {error_code} usually pass by themselves", transient="yes"),
                 _complaint_is_fine(weight=0.6),
+                _came_once(weight=0.6),
             ),
             against=(
                 _complaint_unseen(weight=0.3),
-                shown(LAST_BACKUP, FAIL, 0.2, "it failed {failed_in_a_row} times in a row", failed_in_a_row="!|0|1|2"),
+                shown(
+                    LAST_BACKUP,
+                    FAIL,
+                    0.2,
+                    "it failed {failed_in_a_row} times in a row",
+                    failed_in_a_row="!|0|1|2",
+                    earlier_1_error_code="",
+                ),
             ),
             fixes=(RERUN,),
             yields_to=roots | {"backup_health_degraded"},
@@ -185,6 +195,23 @@ def _complaint_is_fine(*, weight: float) -> Clue:
         return (LAST_BACKUP, *asked) if asked and all(view.outcome(check) is PASS for check in asked) else ()
 
     return Clue(weight=weight, words="what {error_code} complains of is in order now", holds=holds)
+
+
+def _came_once(*, weight: float) -> Clue:
+    """An earlier error of a kind that passes, after which the backups failed with another one."""
+
+    def holds(view: View) -> tuple[str, ...]:
+        stands = any(view.outcome(check) is FAIL for check in _confirming(view))
+        passing = view.fact(LAST_BACKUP, "transient") == "yes" and not stands
+        network = view.fact(LAST_BACKUP, "family") == "network"
+        return (LAST_BACKUP,) if view.is_earlier and (passing or network) else ()
+
+    return Clue(
+        weight=weight,
+        words="{error_code} has not come again; later backups failed with another error",
+        holds=holds,
+        error_of=LAST_BACKUP,
+    )
 
 
 def _complaint_unseen(*, weight: float) -> Clue:

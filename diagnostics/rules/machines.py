@@ -102,14 +102,21 @@ _MACHINES: Final = (
         ),
         against=(
             fine(VM, 0.85, "the VM is in a good state now"),
-            shown(VM, FAIL, 0.7, "the VM is switched off, which is a state of its own", needs_power="yes"),
+            shown(
+                VM,
+                FAIL,
+                0.7,
+                "the VM is switched off, which is a state of its own",
+                needs_power="yes",
+                provisioning_state="!failed",
+            ),
         ),
         fixes=("reapply_vm", RERUN),
     ),
     Rule(
         id="other_extension_failed",
         title="Another extension of the VM failed and keeps it from being provisioned",
-        because=(shown(VM, FAIL, 0.6, "{summary}", failing_extension="other"),),
+        because=(shown(VM, FAIL, 0.4, "{summary}", failing_extension="other"),),
         fixes=("reapply_vm", "guide_repair_vm_agent", RERUN),
         yields_to=frozenset({"vm_not_in_desirable_state"}),
     ),
@@ -136,7 +143,7 @@ _MACHINES: Final = (
         ),
         against=(
             fine(AGENT, 0.8, "the agent is ready now"),
-            shown(VM, FAIL, 0.6, "the VM is switched off, so no agent can report", needs_power="yes"),
+            shown(VM, FAIL, 0.3, "the VM is switched off now, so no agent can report", needs_power="yes"),
         ),
         fixes=("guide_repair_vm_agent", RERUN),
     ),
@@ -186,6 +193,7 @@ _MACHINES: Final = (
         ),
         against=(fine(AGENT, 0.8, "the agent reports, so the machine reaches Azure now"),),
         fixes=("guide_repair_vm_agent", RERUN),
+        yields_to=frozenset({"vm_agent_not_responding", "vm_deallocated"}),
     ),
 )
 

@@ -30,7 +30,8 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Another process holds files that the MARS agent must read",
         workloads=frozenset({Workload.MARS}),
         because=(
-            shown(FILES, FAIL, 0.88, "{summary}"),
+            shown(FILES, FAIL, 0.88, "{summary}", hint="!earlier"),
+            shown(FILES, FAIL, 0.5, "{summary}", hint="earlier"),
             code("file_in_use"),
         ),
         fixes=("guide_file_in_use",),

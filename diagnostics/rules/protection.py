@@ -56,7 +56,7 @@ _STATES: Final = (
     Rule(
         id="policy_inconsistent",
         title="The policy never reached the item, so its schedule is not applied",
-        because=(shown(PROTECTION, FAIL, 0.88, "{summary}", state="inconsistent"),),
+        because=(shown(PROTECTION, FAIL, 0.88, "{summary}", policy="inconsistent"),),
         fixes=("resume_protection", RERUN),
     ),
     Rule(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from diagnostics.clues import LAST_RESTORE, Rule, every, shown
+from diagnostics.clues import LAST_RESTORE, Rule, every, fact, shown
 from diagnostics.rules.common import FAIL, IDENTITY, LOCK, REGION, TARGET, code, fine, named
 
 _RULES: Final = (
@@ -62,6 +62,12 @@ _RULES: Final = (
             shown(IDENTITY, FAIL, 0.88, "{summary}"),
             shown(TARGET, FAIL, 0.3, "{summary}", permission="reported"),
             code("permission", weight=0.3, of=LAST_RESTORE),
+            replace(
+                fact(
+                    LAST_RESTORE, 0.45, "the error {error_code} speaks of the vault's managed identity", identity="yes"
+                ),
+                error_of=LAST_RESTORE,
+            ),
         ),
         against=(fine(IDENTITY, 0.7, "the vault's identity holds the roles now"),),
         fixes=("assign_backup_role", "restore_disks"),

@@ -153,3 +153,20 @@ def test_ages_are_never_negative() -> None:
     assert "-" not in judge(an_item(), BackupHistory(newest=job), None, NOW).summary.split("UTC")[0].replace(
         "2026-11-22", ""
     )
+
+
+async def test_the_other_errors_of_a_row_are_told_once_each() -> None:
+    """Since the last good backup: the newest error first, then each other one, by name; what was before is forgotten."""
+    item = an_item(last_backup_status="Failed", last_recovery_point_at=hours(60))
+    azure = an_azure(item)
+    codes = ["UserErrorKeyVaultPermissionsNotConfigured", "AzureVmOffline", "AzureVmOffline", "UserErrorBrandNew"]
+    for place, code in enumerate(codes):
+        azure.put(a_job(f"job-{place}", age=3 + place, errors=(an_error(code),)))
+    azure.put(a_job("good", "Completed", age=30))
+    azure.put(a_job("old", age=40, errors=(an_error("UserErrorGuestAgentStatusUnavailable"),)))
+    finding = await last_backup_succeeded(a_context(azure, item))
+    assert finding.evidence["failed_in_a_row"] == 4
+    assert finding.evidence["earlier_errors"] == ["AzureVmOffline", "UserErrorBrandNew"]
+    assert "Before that it failed with AzureVmOffline, UserErrorBrandNew." in finding.summary
+    assert finding.facts["earlier_1_error_name"] == "AzureVmOffline"
+    assert finding.facts["earlier_2_known"] == "no"

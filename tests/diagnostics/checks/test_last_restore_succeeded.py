@@ -81,3 +81,17 @@ async def test_a_running_restore_is_said() -> None:
     azure = an_azure()
     azure.put(a_job("now", "InProgress", operation="Restore", age=1, started_at=hours(1)))
     assert "running now for 1 h" in (await last_restore_succeeded(a_context(azure))).summary
+
+
+async def test_an_earlier_restore_that_failed_otherwise_is_told() -> None:
+    """Two restores that failed for two reasons are two reasons; one before a restore that worked is none."""
+    azure = an_azure()
+    azure.put(a_restore("newest", age=2))  # type: ignore[arg-type]
+    identity = an_error("UserErrorX", "The managed identity of the vault lacks permissions", 1)
+    azure.put(a_job("other", age=4, operation="Restore", errors=(identity,)))
+    azure.put(a_restore("worked", "Completed", age=20))  # type: ignore[arg-type]
+    azure.put(a_job("settled", age=30, operation="Restore", errors=(an_error("UserErrorY"),)))
+    finding = await last_restore_succeeded(a_context(azure))
+    assert finding.evidence["earlier_errors"] == ["UserErrorX"]
+    assert finding.facts["earlier_1_identity"] == "yes"
+    assert "identity" not in finding.facts

@@ -3,6 +3,7 @@
 import pytest
 
 from diagnostics.checks.mars_reads_all_files import judge, mars_reads_all_files
+from diagnostics.history import SeenError
 from domain.finding import Outcome
 from tests.diagnostics.world import a_context, a_job, a_mars_item, an_azure, an_error
 
@@ -23,6 +24,15 @@ IN_USE = (
 def test_words(text: str, outcome: Outcome) -> None:
     """The sentence, the number, or the name of the error."""
     assert judge(a_mars_item(), a_job(errors=(an_error("", text, None),))).outcome is outcome
+
+
+def test_an_earlier_failure_of_the_row_counts_for_less() -> None:
+    """A file that was in use before the backups failed with another error may still be; the mark says which it was."""
+    newest = a_job(errors=(an_error("", "The agent is too old", None),))
+    finding = judge(a_mars_item(), newest, [SeenError(text="network"), SeenError(text=IN_USE)])
+    assert finding.outcome is Outcome.FAIL
+    assert "earlier backup" in finding.summary
+    assert finding.facts == {"hint": "earlier"}
 
 
 def test_the_file_is_named() -> None:

@@ -34,6 +34,14 @@ def test_table(item: ProtectedItem, outcome: Outcome, state: str) -> None:
     assert finding.suggests == (("resume_protection",) if outcome is Outcome.FAIL else ())
 
 
+def test_a_suspended_item_with_a_stale_policy_has_both_said() -> None:
+    """The state comes first, and what is wrong with the policy is not hidden by it."""
+    finding = judge(an_item(protection_state="BackupsSuspended", policy_inconsistent=True))
+    assert finding.facts == {"state": "suspended", "policy": "inconsistent"}
+    assert "suspended" in finding.summary
+    assert "inconsistent" in finding.summary
+
+
 async def test_the_item_is_read_with_its_extended_information() -> None:
     """Only the item itself, not its line in a list, tells that the policy is inconsistent."""
     azure = an_azure(an_item(policy_inconsistent=True))

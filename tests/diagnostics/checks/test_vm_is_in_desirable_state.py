@@ -29,7 +29,8 @@ OFFLINE = "AzureVmOffline"
 )
 def test_table(item: ProtectedItem, vm: VirtualMachine | None, code: str, outcome: Outcome, words: str) -> None:
     """Each state of the VM has its verdict and its words."""
-    finding = judge(item, vm, vm.extensions if vm else (), load().lookup(code) if code else None)
+    known = load().lookup(code) if code else None
+    finding = judge(item, vm, vm.extensions if vm else (), [known] if known else [])
     assert finding.outcome is outcome
     assert words in finding.summary
 
@@ -37,12 +38,24 @@ def test_table(item: ProtectedItem, vm: VirtualMachine | None, code: str, outcom
 def test_the_extension_to_blame_is_named() -> None:
     """Somebody else's failed extension is named with publisher and type."""
     other = an_extension(name="Mon", publisher="Contoso.Monitoring", type="Agent", provisioning_state="Failed")
-    finding = judge(an_item(), a_vm(provisioning_state="Failed"), [an_extension(), other], None)
+    finding = judge(an_item(), a_vm(provisioning_state="Failed"), [an_extension(), other], ())
     assert "Mon (Contoso.Monitoring.Agent)" in finding.summary
     assert finding.facts["failing_extension"] == "other"
     assert finding.suggests == ("reapply_vm", "guide_repair_vm_agent")
-    own = judge(an_item(), a_vm(provisioning_state="Failed"), [an_extension(provisioning_state="Failed")], None)
+    own = judge(an_item(), a_vm(provisioning_state="Failed"), [an_extension(provisioning_state="Failed")], ())
     assert own.facts["failing_extension"] == "snapshot"
+
+
+def test_a_failed_vm_that_is_switched_off_too_has_both_said() -> None:
+    """An earlier error that asks for power makes a switched-off VM's second trouble visible behind the first."""
+    offline = load().lookup(OFFLINE)
+    assert offline is not None
+    off = a_vm(provisioning_state="Failed", power_state="deallocated")
+    both = judge(an_item(), off, (), [offline])
+    assert "It is deallocated too" in both.summary
+    assert both.facts["needs_power"] == "yes"
+    assert both.suggests == ("reapply_vm", "guide_repair_vm_agent", "start_vm")
+    assert "needs_power" not in judge(an_item(), off, (), ()).facts
 
 
 async def test_a_vm_that_is_not_there_is_an_answer() -> None:
