@@ -1,13 +1,15 @@
 """No management lock stands in the way: of a restore, of the clean-up of restore points, of a share's snapshots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from diagnostics.history import backup_code, both, side_by_side, subject
+from diagnostics.history import backup_code, both, subject
+from diagnostics.locks import locks_by_scope, reaches
 from diagnostics.points import policy_of
 from diagnostics.registry import Context, check
 from diagnostics.restores import region, storage_account, target_group_id, text_at, wanted_restore
 from diagnostics.verdicts import Verdicts
+from domain.arm import key
 from domain.backup import Lock, Workload
 from domain.errors import GatewayError, ResourceNotFound
 from domain.finding import Finding, Outcome
@@ -64,7 +66,7 @@ async def no_lock_blocks_restore(context: Context) -> Finding:
         return say.not_asked(
             "No restore is asked for or has failed lately, and the last backup's error is not about locks."
         )
-    finding = judge(await side_by_side(*(_locked(context, scope) for scope in scopes)))
+    finding = judge(await _locked(context, scopes))
     if finding.outcome is Outcome.PASS and unread is not None:
         raise unread
     return finding
@@ -98,11 +100,16 @@ async def _points_group(context: Context) -> str:
     return f"/subscriptions/{subject(context).id.vault.subscription}/resourceGroups/{prefix}1{suffix}"
 
 
-async def _locked(context: Context, scope: Scope) -> Scope:
-    try:
-        return Scope(purpose=scope.purpose, id=scope.id, locks=await context.read.locks(scope.id))
-    except ResourceNotFound:
-        return scope
+async def _locked(context: Context, scopes: Sequence[Scope]) -> list[Scope]:
+    """The scopes with their locks; what lies below a restore's target, on another resource of its group, is none of them."""
+    found = await locks_by_scope(context, [scope.id for scope in scopes])
+    return [
+        replace(
+            scope,
+            locks=[lock for lock in found[key(scope.id)] if scope.purpose != "restore" or reaches(lock, scope.id)],
+        )
+        for scope in scopes
+    ]
 
 
 def judge(scopes: Sequence[Scope]) -> Finding:
