@@ -9,7 +9,7 @@ running ones.
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from diagnostics import error_codes
@@ -267,15 +267,24 @@ async def restore_trouble(context: Context) -> Job | None:
         return None
     if newest.started_at < context.clock.now() - _RESTORE_MATTERS:
         return None
-    kinds = [_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore")]
     later = [
         job
-        for job in _merged(await side_by_side(recent_jobs(context), *kinds))
+        for job in await _restores_since(context, newest.started_at)
         if job.is_restore and is_of(job, item) and job.started_at is not None and job.started_at > newest.started_at
     ]
     if any(job.status in {"Completed", "CompletedWithWarnings"} for job in later):
         return None
     return await detailed(context, newest)
+
+
+async def _restores_since(context: Context, moment: datetime) -> list[Job]:
+    """At least the restores since then, of both regions; the list of three days that all checks share may hold them."""
+    until = context.clock.now() + _CLOCKS_DIFFER
+    if moment >= context.clock.now() - _RECENT:
+        away = context.read.jobs_in_paired_region(context.vault.id, context.clock.now() - _RECENT, until)
+        return _merged(await side_by_side(recent_jobs(context), away))
+    kinds = (_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore"))
+    return _merged(await side_by_side(recent_jobs(context), *kinds))
 
 
 async def backup_code(context: Context) -> ErrorCode | None:
