@@ -28,6 +28,7 @@ _SLOW_RESTORE = timedelta(hours=6)
 _FIRST_FACTOR = 3
 _SNAPSHOT_LIMIT = timedelta(hours=2)
 _SILENT_LIMIT = timedelta(hours=4)
+_WORTH_SAYING = timedelta(minutes=1)
 _HOPELESS_FACTOR = 2
 _LOOKED_AT = 3
 # What an item's own history makes of a job's age: up to 1.5 times the usual it is not slow whatever others take, and beyond
@@ -201,9 +202,9 @@ def _stuck(item: ProtectedItem, look: Look, phase: str, age: timedelta, now: dat
 def _stands(look: Look, now: datetime) -> str:
     """Since when nothing has changed, as earlier looks tell."""
     still = look.still_since()
-    if still is None or look.earlier is None:
+    if still is None or now - still < _WORTH_SAYING:
         return ""
-    return f" No progress since {utc(still)}: the look of {format_age(now - look.earlier.seen_at)} ago saw the same."
+    return f" No progress since {utc(still)}: the look of {format_age(now - still)} ago saw the same."
 
 
 def _moves(look: Look, moved: datetime | None, now: datetime) -> str:

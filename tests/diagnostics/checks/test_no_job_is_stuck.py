@@ -86,7 +86,7 @@ AWAY = "Transfer data from vault"
             an_item(),
             look(14, since=5, seen=3),
             Outcome.FAIL,
-            "since 2026-11-21 22:00 UTC: the look of 3 h ago saw the same",
+            "since 2026-11-21 22:00 UTC: the look of 5 h ago saw the same",
         ),
         (an_item(), look(14, since=5, percent=None), Outcome.FAIL, "it is slow, and it does not move"),
         (an_item(), look(14, since=5, moved=True), Outcome.FAIL, "it is slow, and it does not move"),
