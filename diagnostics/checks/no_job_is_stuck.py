@@ -44,13 +44,15 @@ _FIRST_PERCENT = 1
 class Look:
     """A running job with its details, what an earlier look saw of it, and how long such jobs of the item usually take.
 
-    ``earlier`` is None at the first look, and where there is no ledger at all.
+    ``earlier`` is None at the first look, and where there is no ledger at all. ``unread``: Azure lists the job, but does not
+    show it itself any more, so that its phase and progress are not known.
     """
 
     job: Job
     earlier: EarlierLook | None = None
     has_ledger: bool = False
     usual: timedelta | None = None
+    unread: bool = False
 
     @property
     def same(self) -> bool:
@@ -90,10 +92,10 @@ async def no_job_is_stuck(context: Context) -> Finding:
 
 
 async def _look(context: Context, job: Job, usual: timedelta | None) -> Look:
+    if not job.detailed:  # without its details it would seem to have moved
+        return Look(job=job, has_ledger=context.ledger is not None, usual=usual, unread=True)
     if context.ledger is None:
         return Look(job=job, usual=usual)
-    if not job.detailed:  # without its details it would seem to have moved
-        return Look(job=job, has_ledger=True, usual=usual)
     earlier = await context.ledger.look(job.id, progress_text(job), context.clock.now())
     return Look(job=job, earlier=earlier, has_ledger=True, usual=usual)
 
@@ -167,6 +169,9 @@ def _one(item: ProtectedItem, look: Look, now: datetime) -> Finding:
             facts={**facts, **({"stands_still": "yes"} if stands else {})},
             suggests=_suggested(item, job),
         )
+    if look.unread:
+        gone = "Azure lists it, but does not show its phase and progress any more; look again."
+        return say.unclear(f"{head}: {gone}", evidence=evidence, facts=facts)
     if age <= limit:
         return say.good(
             f"{head}. That is normal queueing and copying until {utc(job.started_at + limit)}.{_moves(look, moved, now)}",

@@ -26,7 +26,7 @@ async def stored(world: World) -> list[tuple[str, str, datetime, datetime, int]]
     """The rows: job, progress, since when, last seen, how often it moved."""
     looks = t.job_looks.c
     found = await world.store.all(sa.select(t.job_looks).order_by(looks.job_id))
-    return [tuple(row[name] for name in ("job_id", "progress", "changed_at", "seen_at", "moves")) for row in found]  # type: ignore[misc]
+    return [tuple(row[name] for name in ("job_id", "progress", "changed_at", "seen_at", "moves")) for row in found]
 
 
 async def test_a_job_is_followed_from_look_to_look(world: World) -> None:

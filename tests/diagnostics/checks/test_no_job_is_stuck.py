@@ -191,12 +191,15 @@ async def test_each_look_is_told_and_the_one_before_it_counts() -> None:
 
 
 async def test_a_job_without_its_details_is_no_look() -> None:
-    """A job that is gone when it is read itself would seem to have moved; nothing is remembered of it."""
+    """A job that is gone when it is read itself would seem to have moved; it is neither remembered nor called fine."""
     azure = an_azure()
-    azure.put(a_job("run", "InProgress", age=14, tasks=(a_task(TRANSFER),), progress_percent=60))
     azure.fail("job", ResourceNotFound("gone"))
     ledger = DictLedger()
-    assert (await no_job_is_stuck(a_context(azure, ledger=ledger))).outcome is Outcome.UNKNOWN
+    for age, outcome in ((6, Outcome.UNKNOWN), (14, Outcome.UNKNOWN), (25, Outcome.FAIL)):
+        azure.put(a_job("run", "InProgress", age=age))
+        finding = await no_job_is_stuck(a_context(azure, ledger=ledger))
+        assert finding.outcome is outcome
+        assert ("does not show its phase" in finding.summary) is (outcome is Outcome.UNKNOWN)
     assert [] == ledger.seen
 
 
