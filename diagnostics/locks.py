@@ -11,8 +11,8 @@ from domain.errors import ResourceNotFound
 _LOCKS = "/providers/microsoft.authorization/locks/"
 
 
-async def locks_by_scope(context: Context, scopes: Sequence[str]) -> Mapping[str, Sequence[Lock]]:
-    """The locks at or above each of ``scopes``, by :func:`domain.arm.key`; none where a scope does not exist.
+async def locks_by_scope(context: Context, scopes: Sequence[str]) -> Mapping[str, Sequence[Lock] | None]:
+    """The locks at or above each of ``scopes``, by :func:`domain.arm.key`; None where a scope does not exist.
 
     The list of a resource holds what lies on its group and its subscription too
     (https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources#lock-inheritance), so a group is asked
@@ -22,12 +22,12 @@ async def locks_by_scope(context: Context, scopes: Sequence[str]) -> Mapping[str
         GatewayError: locks could not be read.
     """
     wanted = {key(one): one for one in scopes}
-    found: dict[str, Sequence[Lock]] = {}
+    found: dict[str, Sequence[Lock] | None] = {}
     while rest := [one for one in wanted if one not in found]:
         innermost = [one for one in rest if not any(_inside(other, one) for other in rest)]
         looks = await side_by_side(*(_locks(context, wanted[one]) for one in innermost))
         for one, look in zip(innermost, looks, strict=True):
-            found[one] = look or ()
+            found[one] = look
             if look is not None:
                 found |= {outer: look for outer in rest if _inside(one, outer)}
     return found

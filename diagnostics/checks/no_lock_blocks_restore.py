@@ -9,7 +9,7 @@ from diagnostics.points import policy_of
 from diagnostics.registry import Context, check
 from diagnostics.restores import region, storage_account, target_group_id, text_at, wanted_restore
 from diagnostics.verdicts import Verdicts
-from domain.arm import key
+from domain.arm import key, name_of
 from domain.backup import Lock, Workload
 from domain.errors import GatewayError, ResourceNotFound
 from domain.finding import Finding, Outcome
@@ -30,6 +30,8 @@ class Scope:
     purpose: str
     id: str
     locks: Sequence[Lock] = ()
+    missing: bool = False
+    """Whether Azure does not know the scope, so that nothing can be said of locks there."""
 
     @property
     def blocking(self) -> list[Lock]:
@@ -103,13 +105,12 @@ async def _points_group(context: Context) -> str:
 async def _locked(context: Context, scopes: Sequence[Scope]) -> list[Scope]:
     """The scopes with their locks; what lies below a restore's target, on another resource of its group, is none of them."""
     found = await locks_by_scope(context, [scope.id for scope in scopes])
-    return [
-        replace(
-            scope,
-            locks=[lock for lock in found[key(scope.id)] if scope.purpose != "restore" or reaches(lock, scope.id)],
-        )
-        for scope in scopes
-    ]
+    seen: list[Scope] = []
+    for scope in scopes:
+        locks = found[key(scope.id)]
+        mine = [lock for lock in locks or () if scope.purpose != "restore" or reaches(lock, scope.id)]
+        seen.append(replace(scope, locks=mine, missing=locks is None))
+    return seen
 
 
 def judge(scopes: Sequence[Scope]) -> Finding:
@@ -127,6 +128,9 @@ def judge(scopes: Sequence[Scope]) -> Finding:
     if sentences:
         suggests = ("lift_lock_for_restore",) if "restore" in facts else ()
         return say.bad(" ".join(dict.fromkeys(sentences)), evidence=evidence, facts=facts, suggests=suggests)
+    missing = [name_of(scope.id) for scope in scopes if scope.missing]
+    if missing:
+        return say.unclear(f"No lock was found, but Azure does not know {', '.join(missing)}.", evidence=evidence)
     harmless = sorted({lock.name for scope in scopes for lock in scope.locks})
     word = f" {', '.join(harmless)} forbids deleting only, which hinders no restore." if harmless else ""
     return say.good(f"No lock stands in the way.{word}", evidence=evidence)
