@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from bot.transports.teams import Teams
 
 KEEP_WORK = timedelta(days=7)
+KEEP_LOOKS = timedelta(days=30)
+"""As long as Azure lists a job: one that nobody has seen running since has ended."""
 KEEP_GROUPS_S = 60.0
 ENTRA_METADATA = "https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration"
 PRUNE_EVERY_S = 3600.0
@@ -354,7 +356,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         may_change=lambda: replicas.fresh,
         log=log,
     )
-    approvals, incidents = Approvals(services=services), Incidents(services=services)
+    approvals, incidents, ledger = Approvals(services=services), Incidents(services=services), StoreLedger(store)
     views.approvals = approvals
     execution = Execution(services=services, approvals=approvals, incidents=incidents)
     grants = Grants(services=services, show=approvals.show)
@@ -371,7 +373,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         grants=grants,
         limits=services.limits,
         fix_settings=services.fix_settings,
-        ledger=StoreLedger(store),
+        ledger=ledger,
         limit_s=services.diagnosis_limit_s,
         simulated=services.simulated,
         read_only=services.operator is None,
@@ -445,7 +447,7 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         outbox.run(),
         Ticker(services=services).run(),
         replicas.run(),
-        _prune(engine, log),
+        _prune(engine, ledger, clock, log),
         _count(metrics, store, log),
     ]
     if isinstance(clock, SimulatedClock):
@@ -505,11 +507,12 @@ async def _fresh(replicas: Replicas) -> str:
     return "" if replicas.fresh else "the heartbeat is stale"
 
 
-async def _prune(engine: Engine, log: structlog.stdlib.BoundLogger) -> None:
+async def _prune(engine: Engine, ledger: StoreLedger, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
     while True:
         await asyncio.sleep(PRUNE_EVERY_S)
         try:
-            log.info("pruned", pieces=await engine.prune(KEEP_WORK))
+            pieces, looks = await engine.prune(KEEP_WORK), await ledger.prune(clock.now() - KEEP_LOOKS)
+            log.info("pruned", pieces=pieces, looks=looks)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             log.warning("prune_failed", error=str(error))
 

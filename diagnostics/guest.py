@@ -10,6 +10,8 @@ from domain.backup import ExtensionStatus
 SNAPSHOT_PUBLISHER: Final = "microsoft.azure.recoveryservices"
 SNAPSHOT_TYPES: Final = frozenset({"vmsnapshot", "vmsnapshotlinux"})
 WORKLOAD_PUBLISHER: Final = "microsoft.azure.recoveryservices.workloadbackup"
+HANDLER: Final = "extensionhandler/"
+"""How the code of a status begins that the VM agent gives to an extension's handler."""
 
 _FULL: Final = re.compile(
     r"no space left|not enough (?:free |disk |storage )*space|insufficient (?:free |disk |storage )*space"

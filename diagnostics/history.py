@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from diagnostics import error_codes
@@ -317,28 +317,44 @@ async def restore_trouble(context: Context) -> Job | None:
 
 
 async def restore_failures(context: Context) -> Sequence[Job]:
-    """The item's failed restores of the last week since one succeeded, the newest first, as listed."""
+    """The item's failed restores of the last week since one succeeded, the newest first, as listed.
+
+    Older ones than those that were read for a success after them are left out.
+    """
     item = subject(context)
     if context.failed_job is not None and context.failed_job.is_restore:
         return [context.failed_job]
-    since = context.clock.now() - _RESTORE_MATTERS
+    now = context.clock.now()
     failed = [
-        job
+        (job.started_at, job)
         for job in _merged([await failed_jobs(context)])
-        if job.is_restore and is_of(job, item) and job.started_at is not None and job.started_at >= since
+        if job.is_restore
+        and is_of(job, item)
+        and job.started_at is not None
+        and job.started_at >= now - _RESTORE_MATTERS
     ]
     if not failed:
         return ()
-    kinds = [_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore")]
+    seen_from = now - (_RECENT if failed[0][0] >= now - _RECENT else _RESTORE_MATTERS)
     good = [
         job.started_at
-        for job in _merged(await side_by_side(recent_jobs(context), *kinds))
+        for job in await _restores_since(context, seen_from)
         if job.is_restore
         and is_of(job, item)
         and job.started_at is not None
         and job.status in {"Completed", "CompletedWithWarnings"}
     ]
-    return [job for job in failed if job.started_at is not None and all(job.started_at >= one for one in good)]
+    return [job for at, job in failed if at >= seen_from and all(at >= one for one in good)]
+
+
+async def _restores_since(context: Context, moment: datetime) -> list[Job]:
+    """At least the restores since then, of both regions; the list of three days that all checks share may hold them."""
+    until = context.clock.now() + _CLOCKS_DIFFER
+    if moment >= context.clock.now() - _RECENT:
+        away = context.read.jobs_in_paired_region(context.vault.id, context.clock.now() - _RECENT, until)
+        return _merged(await side_by_side(recent_jobs(context), away))
+    kinds = (_jobs(context, _RESTORE_MATTERS, operation=kind) for kind in ("Restore", "CrossRegionRestore"))
+    return _merged(await side_by_side(recent_jobs(context), *kinds))
 
 
 async def backup_errors(context: Context) -> tuple[ErrorCode, ...]:

@@ -15,18 +15,33 @@ _ON_PREMISES: Final = frozenset({Workload.MARS, Workload.MABS})
 _SUCCESS: Final = frozenset({"completed", "healthy", "completedwithwarnings", "succeeded"})
 
 
-async def recovery_points(context: Context, *, include_soft_deleted: bool = False) -> Sequence[RecoveryPoint]:
-    """The item's points of the last thirty days, newest first; empty where Azure keeps no list for on-premises items."""
-    item = subject(context)
-    until = context.clock.now() + _CLOCKS_DIFFER
-    try:
-        return await context.read.recovery_points(
-            item.id, until - HISTORY, until, include_soft_deleted=include_soft_deleted
-        )
-    except (BadRequest, ResourceNotFound):
-        if item.workload in _ON_PREMISES:
+async def recovery_points(context: Context) -> Sequence[RecoveryPoint]:
+    """The item's points of the last thirty days, newest first; empty where Azure keeps no list for on-premises items.
+
+    Soft-deleted ones are left out, but they are in the one list that Azure is asked for, which all checks share.
+    """
+    if subject(context).workload in _ON_PREMISES:
+        try:
+            return await _listed(context, include_soft_deleted=False)
+        except (BadRequest, ResourceNotFound):
             return ()
-        raise
+    try:
+        points = await points_and_deleted_ones(context)
+    except BadRequest:  # whatever a service has against the wish for deleted ones is no reason not to know the others
+        points = await _listed(context, include_soft_deleted=False)
+    return [point for point in points if not point.soft_deleted]
+
+
+async def points_and_deleted_ones(context: Context) -> Sequence[RecoveryPoint]:
+    """The item's points of the last thirty days, newest first, the soft-deleted ones among them."""
+    return await _listed(context, include_soft_deleted=True)
+
+
+async def _listed(context: Context, *, include_soft_deleted: bool) -> Sequence[RecoveryPoint]:
+    until = context.clock.now() + _CLOCKS_DIFFER
+    return await context.read.recovery_points(
+        subject(context).id, until - HISTORY, until, include_soft_deleted=include_soft_deleted
+    )
 
 
 def newest_point_at(item: ProtectedItem, points: Sequence[RecoveryPoint]) -> datetime | None:

@@ -20,6 +20,20 @@ from domain.schedule import RpoRules
 ALL_WORKLOADS = frozenset(Workload)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EarlierLook:
+    """What was known of a running job before this look.
+
+    It stood at ``progress`` and was first seen there at ``since``, last at ``seen_at``. ``moved``: before that, one look had
+    seen it elsewhere; otherwise ``since`` is only when somebody looked for the first time.
+    """
+
+    progress: str
+    since: datetime
+    seen_at: datetime
+    moved: bool
+
+
 class Ledger(Protocol):
     """What only the store knows; absent on the command line, where what needs it is UNKNOWN and says so."""
 
@@ -27,8 +41,11 @@ class Ledger(Protocol):
         """When a restore of the item was last proved."""
         ...
 
-    async def last_look(self, job_id: str) -> tuple[datetime, str] | None:
-        """When a running job's progress last *changed*, and the progress text of then."""
+    async def look(self, job_id: str, progress: str, at: datetime) -> EarlierLook | None:
+        """Remember that a running job stood at ``progress``; what was known of it before, None at the first look.
+
+        ``progress`` is a text that is equal as long as nothing has moved, ``at`` the moment of this look.
+        """
         ...
 
 

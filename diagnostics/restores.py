@@ -68,7 +68,7 @@ async def wanted_restore(context: Context) -> Restore | None:
     job = await restore_trouble(context)
     if job is None and not context.restoring:
         return None
-    if job is not None and not (job.detailed or job.details or job.errors or context.restoring):
+    if job is not None and not (job.detailed or context.restoring):
         raise ResourceNotFound(
             "Azure has no details of the failed restore any more, so what it wanted to restore to is not known."
         )

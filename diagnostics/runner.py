@@ -8,38 +8,21 @@ import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from diagnostics.cache import once
 from diagnostics.causes import rank
 from diagnostics.history import restore_trouble
+from diagnostics.instant import stopped
 from diagnostics.registry import Check, Context, RestoreTarget
 from diagnostics.verdicts import blind_finding
 from domain.errors import GatewayError, NotFound
 from domain.finding import Blind, Diagnosis, Finding, Outcome
-from domain.ports import Clock
 
 OnFinding = Callable[[Finding], Awaitable[None]]
 OnBug = Callable[[str, Exception], None]
 OnStart = Callable[[str], None]
 
 _ORDER = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2, Outcome.NOT_APPLICABLE: 3}
-
-
-class _StoppedClock:
-    """One instant for the whole diagnosis, so that ages agree with each other and equal reads are equal."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._now = clock.now()
-        self._clock = clock
-
-    def now(self) -> datetime:
-        """The instant at which the diagnosis began."""
-        return self._now
-
-    def monotonic(self) -> float:
-        """Seconds, which do go on."""
-        return self._clock.monotonic()
 
 
 @dataclass
@@ -137,7 +120,7 @@ async def diagnose(  # noqa: PLR0913  (options, all by keyword)
     context = replace(
         context,
         read=once(context.read),
-        clock=_StoppedClock(context.clock),
+        clock=stopped(context.clock),
         restoring=context.restoring or restore is True or context.target != RestoreTarget(),
     )
     began = context.clock.monotonic()

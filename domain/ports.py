@@ -69,7 +69,14 @@ class BackupReader(Protocol):
     async def jobs(
         self, vault: VaultId, since: datetime, until: datetime, *, status: str = "", operation: str = ""
     ) -> Sequence[Job]:
-        """The vault's jobs that started in the window (at most 30 days), newest first, without details."""
+        """The vault's jobs that started in the window (at most 30 days), newest first, without details.
+
+        Those that Azure lists in the paired region are among them only when the operation ``CrossRegionRestore`` is named.
+        """
+        ...
+
+    async def jobs_in_paired_region(self, vault: VaultId, since: datetime, until: datetime) -> Sequence[Job]:
+        """The vault's cross-region restores that Azure lists in the paired region; none where the vault has no such way."""
         ...
 
     async def job(self, vault: VaultId, job_id: str) -> Job:

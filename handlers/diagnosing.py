@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from adaptive_cards.cards import diagnosis as diagnosis_card
 from diagnostics.changes import what_changed
+from diagnostics.instant import stopped
 from diagnostics.registry import Context
 from diagnostics.runner import diagnose
 from domain.backup import ProtectedItem, Vault
@@ -30,7 +31,7 @@ async def with_progress(
         vault=vault,
         item=item,
         read=read,
-        clock=services.clock,
+        clock=stopped(services.clock),
         rpo=services.rpo,
         limits=services.limits,
         ledger=services.ledger,

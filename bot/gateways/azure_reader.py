@@ -146,21 +146,22 @@ class AzureReader:
         self, vault: VaultId, since: datetime, until: datetime, *, status: str = "", operation: str = ""
     ) -> Sequence[Job]:
         """The jobs that started in the window, newest first. ``status`` and ``operation`` are Azure's exact words."""
-        if until - since > _LONGEST_WINDOW:
-            raise BadRequest("Azure lists the jobs of at most 30 days at one time.")
         conditions = [
             *([f"status eq '{_escaped(status)}'"] if status else []),
             *([f"operation eq '{_escaped(operation)}'"] if operation else []),
-            f"startTime eq '{_literal(since)}'",
-            f"endTime eq '{_literal(_next_second(until))}'",
+            *_window(since, until),
         ]
         async with self._reading(f"reading the jobs of {vault.name}"):
             found = await self._arm.pages(f"{vault.id}/backupJobs", _BACKUP, {"$filter": " and ".join(conditions)})
             if operation == OPERATION:
                 found += await self._jobs_of_the_paired_region(vault, " and ".join(conditions))
-            jobs = [azure_mapping_jobs.to_job(one, vault, detailed=False) for one in found]
-        oldest = datetime.min.replace(tzinfo=UTC)
-        return sorted(jobs, key=lambda job: job.started_at or oldest, reverse=True)
+            return _newest_first(found, vault)
+
+    async def jobs_in_paired_region(self, vault: VaultId, since: datetime, until: datetime) -> Sequence[Job]:
+        """The vault's cross-region restores that Azure lists in the paired region; nothing is asked where there is none."""
+        conditions = " and ".join([f"operation eq '{OPERATION}'", *_window(since, until)])
+        async with self._reading(f"reading the jobs of {vault.name} in its paired region"):
+            return _newest_first(await self._jobs_of_the_paired_region(vault, conditions), vault)
 
     async def _jobs_of_the_paired_region(self, vault: VaultId, conditions: str) -> Sequence[Wire]:
         read_at, region = self._pairs.get(vault.key, (float("-inf"), ""))
@@ -431,6 +432,18 @@ def _wire(model: object) -> Wire:
     """A body with wire names from any model: new ones are mappings, those of the authorization package are not."""
     serialize = None if isinstance(model, Mapping) else getattr(model, "serialize", None)
     return as_mapping(serialize(keep_readonly=True) if callable(serialize) else model, "the answer")
+
+
+def _window(since: datetime, until: datetime) -> tuple[str, str]:
+    if until - since > _LONGEST_WINDOW:
+        raise BadRequest("Azure lists the jobs of at most 30 days at one time.")
+    return f"startTime eq '{_literal(since)}'", f"endTime eq '{_literal(_next_second(until))}'"
+
+
+def _newest_first(found: Sequence[Wire], vault: VaultId) -> list[Job]:
+    jobs = [azure_mapping_jobs.to_job(one, vault, detailed=False) for one in found]
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return sorted(jobs, key=lambda job: job.started_at or oldest, reverse=True)
 
 
 def _literal(at: datetime) -> str:

@@ -268,7 +268,8 @@ audit_head = sa.Table(
     _text("hash"),
 )
 
-# When a running job's progress last changed, for telling stuck from slow.
+# How far a running job was when it was last looked at, since when it stood there, and how often it was seen to move: for
+# telling stuck from slow.
 job_looks = sa.Table(
     "job_looks",
     metadata,
@@ -276,6 +277,8 @@ job_looks = sa.Table(
     _text("progress"),
     _when("changed_at", required=True),
     _when("seen_at", required=True),
+    _number("moves"),
+    sa.Index("ix_job_looks_seen", "seen_at"),
 )
 
 drills = sa.Table(

@@ -15,6 +15,7 @@ from bot.workflows import rows
 from bot.workflows.ledger import StoreLedger
 from bot.workflows.services import Services
 from diagnostics.error_codes import load as load_codes
+from diagnostics.instant import stopped
 from diagnostics.registry import Context
 from diagnostics.runner import diagnose
 from domain.actor import SYSTEM, Actor
@@ -258,7 +259,7 @@ class Incidents:
             vault=vault,
             item=item,
             read=read,
-            clock=services.clock,
+            clock=stopped(services.clock),  # what changed before is asked with the reads of the diagnosis
             rpo=services.rpo,
             limits=services.limits,
             ledger=StoreLedger(services.store),

@@ -35,12 +35,12 @@ _REGION_TROUBLE = frozenset({"vm_size", "quota"})
     about="restore",
 )
 async def cross_region_restore_is_possible(context: Context) -> Finding:
-    """Read the vault afresh, the item's points here, and what has arrived in the paired region."""
+    """Ask the vault what it allows, and read the item's points here and what has arrived in the paired region."""
     restore = await wanted_restore(context)
     if restore is None:
         return say.not_asked("No restore of this item is asked for, and none has failed lately.")
     item = subject(context)
-    vault = await context.read.vault(context.vault.id)
+    vault = context.vault if _tells(context.vault) else await context.read.vault(context.vault.id)
     points: Sequence[RecoveryPoint] = ()
     there: Sequence[Mapping[str, object]] | None = None
     if enabled(vault):
@@ -51,6 +51,11 @@ async def cross_region_restore_is_possible(context: Context) -> Finding:
         except GatewayError:
             there = None
     return judge(item, vault, restore, points, there, context.clock.now())
+
+
+def _tells(vault: Vault) -> bool:
+    """Whether the list in which the vault was found says all that is asked here; a list may leave parts out."""
+    return bool(vault.redundancy) and vault.cross_region_restore is not None
 
 
 def enabled(vault: Vault) -> bool:

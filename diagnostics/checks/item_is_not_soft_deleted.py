@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from diagnostics.error_codes import ErrorCode
 from diagnostics.history import backup_errors, both, subject
-from diagnostics.points import recovery_points
+from diagnostics.points import points_and_deleted_ones
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting
 from diagnostics.verdicts import Verdicts, utc
@@ -45,7 +45,7 @@ async def item_is_not_soft_deleted(context: Context) -> Finding:
 
 
 async def _points(context: Context, listed: ProtectedItem) -> Sequence[RecoveryPoint]:
-    return () if listed.soft_deleted else await recovery_points(context, include_soft_deleted=True)
+    return () if listed.soft_deleted else await points_and_deleted_ones(context)
 
 
 def judge(item: ProtectedItem, points: Sequence[RecoveryPoint], known: ErrorCode | None, now: datetime) -> Finding:

@@ -1,13 +1,15 @@
 """No management lock stands in the way: of a restore, of the clean-up of restore points, of a share's snapshots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from diagnostics.history import backup_errors, both, side_by_side, subject
+from diagnostics.history import backup_errors, both, subject
+from diagnostics.locks import locks_by_scope, reaches
 from diagnostics.points import policy_of
 from diagnostics.registry import Context, check
 from diagnostics.restores import region, storage_account, target_group_id, text_at, wanted_restore
 from diagnostics.verdicts import Verdicts
+from domain.arm import key, name_of
 from domain.backup import Lock, Workload
 from domain.errors import GatewayError, ResourceNotFound
 from domain.finding import Finding, Outcome
@@ -28,6 +30,8 @@ class Scope:
     purpose: str
     id: str
     locks: Sequence[Lock] = ()
+    missing: bool = False
+    """Whether Azure does not know the scope, so that nothing can be said of locks there."""
 
     @property
     def blocking(self) -> list[Lock]:
@@ -64,7 +68,7 @@ async def no_lock_blocks_restore(context: Context) -> Finding:
         return say.not_asked(
             "No restore is asked for or has failed lately, and the last backup's error is not about locks."
         )
-    finding = judge(await side_by_side(*(_locked(context, scope) for scope in scopes)))
+    finding = judge(await _locked(context, scopes))
     if finding.outcome is Outcome.PASS and unread is not None:
         raise unread
     return finding
@@ -98,11 +102,15 @@ async def _points_group(context: Context) -> str:
     return f"/subscriptions/{subject(context).id.vault.subscription}/resourceGroups/{prefix}1{suffix}"
 
 
-async def _locked(context: Context, scope: Scope) -> Scope:
-    try:
-        return Scope(purpose=scope.purpose, id=scope.id, locks=await context.read.locks(scope.id))
-    except ResourceNotFound:
-        return scope
+async def _locked(context: Context, scopes: Sequence[Scope]) -> list[Scope]:
+    """The scopes with their locks; what lies below a restore's target, on another resource of its group, is none of them."""
+    found = await locks_by_scope(context, [scope.id for scope in scopes])
+    seen: list[Scope] = []
+    for scope in scopes:
+        locks = found[key(scope.id)]
+        mine = [lock for lock in locks or () if scope.purpose != "restore" or reaches(lock, scope.id)]
+        seen.append(replace(scope, locks=mine, missing=locks is None))
+    return seen
 
 
 def judge(scopes: Sequence[Scope]) -> Finding:
@@ -120,6 +128,9 @@ def judge(scopes: Sequence[Scope]) -> Finding:
     if sentences:
         suggests = ("lift_lock_for_restore",) if "restore" in facts else ()
         return say.bad(" ".join(dict.fromkeys(sentences)), evidence=evidence, facts=facts, suggests=suggests)
+    missing = [name_of(scope.id) for scope in scopes if scope.missing]
+    if missing:
+        return say.unclear(f"No lock was found, but Azure does not know {', '.join(missing)}.", evidence=evidence)
     harmless = sorted({lock.name for scope in scopes for lock in scope.locks})
     word = f" {', '.join(harmless)} forbids deleting only, which hinders no restore." if harmless else ""
     return say.good(f"No lock stands in the way.{word}", evidence=evidence)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from diagnostics.guest import full_disk_hint, is_snapshot, is_workload_backup, messages
 from diagnostics.history import BackupHistory, backup_history, both, subject
+from diagnostics.machines import extensions_of
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting
 from diagnostics.verdicts import Verdicts
@@ -22,6 +23,7 @@ _SHOWN = 300
     workloads=frozenset({Workload.VM}),
     permissions=(
         "Microsoft.RecoveryServices/Vaults/backupJobs/read",
+        "Microsoft.Compute/virtualMachines/read",
         "Microsoft.Compute/virtualMachines/extensions/read",
     ),
     docs="https://learn.microsoft.com/azure/backup/backup-azure-vms-troubleshoot",
@@ -37,7 +39,7 @@ async def os_disk_has_space(context: Context) -> Finding:
 
 async def _extensions(context: Context) -> Sequence[ExtensionStatus]:
     try:
-        return await context.read.extensions(subject(context).source_id)
+        return await extensions_of(context, subject(context).source_id)
     except ResourceNotFound:
         return ()
 

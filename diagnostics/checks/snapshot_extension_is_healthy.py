@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from diagnostics.guest import full_disk_hint, hidden_failure, is_snapshot, is_workload_backup, messages
+from diagnostics.guest import HANDLER, full_disk_hint, hidden_failure, is_snapshot, is_workload_backup, messages
 from diagnostics.history import both, subject
+from diagnostics.machines import extensions_of
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting
 from diagnostics.verdicts import Verdicts
@@ -14,7 +15,6 @@ from domain.finding import Finding
 
 say = Verdicts(__name__)
 
-_HANDLER = "extensionhandler/"
 _SHOWN = 300
 
 
@@ -35,7 +35,7 @@ async def snapshot_extension_is_healthy(context: Context) -> Finding:
         return say.not_asked("This item names no VM.")
     try:
         extensions, vm = await both(
-            context.read.extensions(item.source_id), context.read.virtual_machine(item.source_id)
+            extensions_of(context, item.source_id), context.read.virtual_machine(item.source_id)
         )
     except ResourceNotFound:
         return say.not_asked("The VM does not exist, so it has no extensions.")
@@ -108,7 +108,7 @@ def _handler(extension: ExtensionStatus, vm: VirtualMachine | None) -> str:
     for one in vm.extensions if vm else ():
         if one.type.casefold() == extension.type.casefold():
             for code, display, _ in one.statuses:
-                if code.casefold().startswith(_HANDLER):
+                if code.casefold().startswith(HANDLER):
                     return display
     return ""
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from diagnostics.cache import once
 from diagnostics.history import HISTORY, restore_trouble, subject
+from diagnostics.instant import stopped
 from diagnostics.overview.judging import newest_known_point
 from diagnostics.overview.side_by_side import LIMIT_S
 from diagnostics.points import newest_point_at, recovery_points
@@ -59,7 +60,7 @@ async def restore_check(
         RequestError: no check fits the item.
     """
     item = subject(context)
-    context = replace(context, read=once(context.read), restoring=False)
+    context = replace(context, read=once(context.read), clock=stopped(context.clock), restoring=False)
     as_failed = context.target == RestoreTarget() and await _failed_lately(context, limit_s)
     chosen = restore_checks(item, checks)
     if not chosen:

@@ -196,7 +196,7 @@ async def test_nothing_of_a_vault_that_could_not_be_read_is_called_fine(name: st
     assert {finding.outcome for finding in diagnosis.findings} == {Outcome.UNKNOWN}
 
 
-@pytest.mark.parametrize("method", ["jobs", "item", "policy", "recovery_points", "virtual_machine", "extensions"])
+@pytest.mark.parametrize("method", ["jobs", "item", "policy", "recovery_points", "virtual_machine"])
 @pytest.mark.parametrize("name", ["403", "429", "500"])
 async def test_a_single_read_that_fails_is_always_seen(method: str, name: str) -> None:
     """Whatever one read of a healthy VM fails, some finding says that it could not look, and none FAILs."""

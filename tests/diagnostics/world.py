@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
-from diagnostics.registry import Context, Ledger, Limits, RestoreTarget
+from diagnostics.registry import Context, EarlierLook, Ledger, Limits, RestoreTarget
 from domain.arm import ItemId, VaultId
 from domain.backup import (
     ExtensionStatus,
@@ -45,20 +45,22 @@ class StoppedClock:
 
 
 class DictLedger:
-    """A ledger over two dictionaries."""
+    """A ledger over two dictionaries: what it knows of looks stays as a test laid it; ``seen`` is what it was told."""
 
     def __init__(
         self,
         drills: Mapping[str, datetime] | None = None,
-        looks: Mapping[str, tuple[datetime, str]] | None = None,
+        looks: Mapping[str, EarlierLook] | None = None,
     ) -> None:
         self.drills = dict(drills or {})
         self.looks = dict(looks or {})
+        self.seen: list[tuple[str, str, datetime]] = []
 
     async def last_drill(self, item_key: str) -> datetime | None:
         return self.drills.get(item_key)
 
-    async def last_look(self, job_id: str) -> tuple[datetime, str] | None:
+    async def look(self, job_id: str, progress: str, at: datetime) -> EarlierLook | None:
+        self.seen.append((job_id, progress, at))
         return self.looks.get(job_id)
 
 

@@ -10,6 +10,7 @@ Lookups compare ids by :func:`domain.arm.key`, so any spelling finds its thing; 
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -52,6 +53,8 @@ class FakeAzure:
         self.items_by_id: dict[str, ProtectedItem] = {}
         self.jobs_by_vault: dict[str, dict[str, Job]] = defaultdict(dict)
         """Jobs by vault key and job id."""
+        self.jobs_away: dict[str, list[Job]] = defaultdict(list)
+        """Jobs that Azure lists in the paired region, by vault key."""
         self.points: dict[str, list[RecoveryPoint]] = {}
         """Recovery points by item key; soft-deleted ones are left out unless they are asked for."""
         self.restore_problems: dict[str, list[ValidationProblem]] = {}
@@ -146,10 +149,11 @@ class FakeAzure:
     ) -> Sequence[Job]:
         """The vault's jobs of the window, newest first, whole."""
         self._enter("jobs", vault.id)
+        away = self.jobs_away[vault.key] if operation == "CrossRegionRestore" else []
         return sorted(
             (
                 job
-                for job in self.jobs_by_vault[vault.key].values()
+                for job in (*self.jobs_by_vault[vault.key].values(), *away)
                 if job.started_at is not None
                 and since <= job.started_at <= until
                 and status in {"", job.status}
@@ -159,11 +163,17 @@ class FakeAzure:
             reverse=True,
         )
 
+    async def jobs_in_paired_region(self, vault: VaultId, since: datetime, until: datetime) -> Sequence[Job]:
+        """The jobs that were put there, of the window."""
+        self._enter("jobs_in_paired_region", vault.id)
+        away = self.jobs_away[vault.key]
+        return [job for job in away if job.started_at is not None and since <= job.started_at <= until]
+
     async def job(self, vault: VaultId, job_id: str) -> Job:
         """One job."""
         self._enter("job", f"{vault.id}/backupJobs/{job_id}")
         try:
-            return self.jobs_by_vault[vault.key][job_id]
+            return replace(self.jobs_by_vault[vault.key][job_id], detailed=True)
         except KeyError:
             raise ResourceNotFound(f"There is no job {job_id} in {vault.name}.") from None
 

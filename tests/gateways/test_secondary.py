@@ -35,12 +35,25 @@ async def test_jobs_of_both_regions_are_one_list(azure: StubArm, reader: AzureRe
     assert "operation eq 'CrossRegionRestore' and startTime eq" in asked[0].query["$filter"]
 
 
+async def test_only_the_other_region_is_asked_where_only_its_jobs_are_wanted(
+    azure: StubArm, reader: AzureReader
+) -> None:
+    """The vault's own list is left alone; newest first, as everywhere."""
+    azure.lay("GET", VAULT.id, Answer(body=vault("Enabled")))
+    jobs = [job(1, "2026-11-20T01:00:00Z"), job(2, "2026-11-21T01:00:00Z")]
+    azure.lay("POST", THERE, Answer(body={"value": jobs}))
+    assert ["2", "1"] == [one.id for one in await reader.jobs_in_paired_region(VAULT, SINCE, UNTIL)]
+    assert OWN not in {one.path for one in azure.seen}
+    assert "operation eq 'CrossRegionRestore' and startTime eq" in azure.seen[-1].query["$filter"]
+
+
 async def test_a_vault_that_copies_nothing_has_no_other_region(azure: StubArm, reader: AzureReader) -> None:
     """Nothing is asked elsewhere where cross-region restore is off, or where other jobs are wanted."""
     azure.lay("GET", VAULT.id, Answer(body=vault("Disabled")))
     azure.lay("GET", OWN, Answer(body={"value": []}))
     assert [] == await reader.jobs(VAULT, SINCE, UNTIL, operation="CrossRegionRestore")
     assert [] == await reader.jobs(VAULT, SINCE, UNTIL)
+    assert [] == await reader.jobs_in_paired_region(VAULT, SINCE, UNTIL)
     assert {"GET"} == {one.method for one in azure.seen}
 
 
@@ -49,5 +62,7 @@ async def test_a_denied_list_is_not_an_empty_one(azure: StubArm, reader: AzureRe
     azure.lay("GET", VAULT.id, Answer(body=vault("Enabled")))
     azure.lay("GET", OWN, Answer(body={"value": []}))
     azure.lay("POST", THERE, Answer(status=403, body={"error": {"code": "AuthorizationFailed", "message": "No."}}))
+    with pytest.raises(PermissionDenied):
+        await reader.jobs_in_paired_region(VAULT, SINCE, UNTIL)
     with pytest.raises(PermissionDenied):
         await reader.jobs(VAULT, SINCE, UNTIL, operation="CrossRegionRestore")

@@ -75,8 +75,21 @@ def test_every_precondition_is_printed() -> None:
     assert evidence["points_in_paired_region"] == 3
 
 
-async def test_the_vault_is_read_afresh_and_the_other_region_asked() -> None:
-    """What the vault says now counts, and the passive view of the points is read where it is enabled."""
+async def test_a_vault_whose_list_says_all_is_not_read_again() -> None:
+    """Only where redundancy or flag are missing from what is known of the vault is it asked itself."""
+    azure = an_azure()
+    azure.lists[f"{an_item().id.key}/recoverypoints"] = THERE
+    known = replace(a_context(azure, vault=GEO), restoring=True)
+    assert (await cross_region_restore_is_possible(known)).outcome is Outcome.PASS
+    assert azure.count("vault") == 0
+    azure.put(GEO)
+    half = replace(a_context(azure, vault=replace(GEO, cross_region_restore=None)), restoring=True)
+    assert (await cross_region_restore_is_possible(half)).outcome is Outcome.PASS
+    assert azure.count("vault") == 1
+
+
+async def test_the_vault_is_read_and_the_other_region_asked() -> None:
+    """What the vault itself says counts, and the passive view of the points is read where it is enabled."""
     azure = an_azure()
     azure.put(GEO)
     context = replace(a_context(azure, target=RestoreTarget(region="North Europe")), restoring=True)
