@@ -32,7 +32,7 @@ from domain.durations import format_duration
 from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
 from domain.fix import FixPlan, difference
 from domain.rbac import allows, may_deny, reaches
-from domain.records import dump_plan, load_plan
+from domain.records import dump_plan
 from fixes.planning import how_to_turn_on
 from fixes.registry import PlanRequest, target, whole_vault
 from handlers.requests import Where
@@ -604,18 +604,6 @@ class Approvals:
             simulated=self.services.simulated,
         )
 
-    async def show_in(self, approval_id: str, place: Place) -> None:
-        """Post the card in one more place, kept up to date from then on."""
-        async with self.services.store.begin() as tx:
-            row = await tx.one(sa.select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
-            if row is None:
-                return
-            places = [*(row["places"] or [])]
-            if not any(one["platform"] == place.platform and one["channel"] == place.channel for one in places):
-                places.append(place.record())
-                await tx.move(t.approvals, approval_id, tuple(State), places=places)
-            await self.show(tx, approval_id)
-
     async def open_requests(self) -> Sequence[Approval]:
         """Everything that waits for somebody or is being done, oldest first."""
         found = await self.services.store.all(
@@ -650,11 +638,6 @@ def _whole(channel: str) -> str:
 def vault_of(plan: FixPlan) -> VaultId:
     """The vault that a plan works in."""
     return VaultId.parse(plan.vault_id)
-
-
-def stored_plan(row: Row) -> FixPlan:
-    """The plan in a row."""
-    return load_plan(row["plan"])
 
 
 def _who_decided(current: Approval) -> str:

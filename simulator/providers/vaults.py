@@ -1,7 +1,5 @@
 """Recovery Services vaults: list, get and the settings that a PATCH changes (api Microsoft.RecoveryServices)."""
 
-import base64
-
 from simulator.arm import asynchronous
 from simulator.arm.call import Answer, ArmError, Call, refuse_unknown
 from simulator.arm.paging import paged
@@ -196,8 +194,3 @@ def register(router: Router) -> None:
         deleted_vaults,
         action="Microsoft.RecoveryServices/locations/deletedVaults/read",
     )
-
-
-def resource_number(vault: Vault) -> str:
-    """The number by which the service itself knows a vault."""
-    return str(int.from_bytes(base64.b16decode(stable_uuid("vault", vault.id).replace("-", "")[:14].upper()), "big"))
