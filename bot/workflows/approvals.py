@@ -13,6 +13,7 @@ from bot.store import tables as t
 from bot.store.store import Place, Row, Tx, new_id
 from bot.workflows import rows
 from bot.workflows.services import Services
+from bot.workflows.ticker import LEASE
 from domain.actor import SYSTEM, Actor
 from domain.approval import LIVE, Approval, State, Vote
 from domain.approval_policy import (
@@ -32,14 +33,11 @@ from domain.durations import format_duration
 from domain.errors import AlreadyDecided, GatewayError, NotAllowed, NotFound, RequestError
 from domain.fix import FixPlan, difference
 from domain.rbac import allows, may_deny, reaches
-from domain.records import dump_plan
 from fixes.planning import how_to_turn_on
 from fixes.registry import PlanRequest, target, whole_vault
 from handlers.requests import Where
 
-LEASE = timedelta(seconds=60)
-"""How long after a piece of work was handed out its row is looked at again."""
-
+MAY_NOT_CHANGE = "You may not change the request"
 CHANGED = "It was changed while you were looking, so your click changed nothing: please look again."
 SATURDAY = 5
 DECISIONS = ("approve", "reject", "withdraw", "break_glass")
@@ -170,11 +168,7 @@ class Approvals:
         """
         services = self.services
         plan = await self.plan(fix_id, item_id, parameters)
-        rule = self.rule_for(plan)
-        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, plan))
-        if not asked.allowed:
-            raise NotAllowed(f"You may not ask for {plan.title}: {asked.reason}.")
-        rule = self._decidable(plan, rule, (actor,))
+        rule = self._decidable(plan, await self._askable(plan, actor, f"You may not ask for {plan.title}"), (actor,))
         if plan.problems:
             raise RequestError(f"{plan.title} cannot run now: {'; '.join(plan.problems)}.")
         if not plan.calls:
@@ -190,6 +184,14 @@ class Approvals:
         if missing:
             raise RequestError(f"{plan.title} would fail: {'; '.join(missing)}.")
         return await self._store_request(plan, rule, actor, place, incident_id, reason)
+
+    async def _askable(self, plan: FixPlan, actor: Actor, refusal: str) -> Rule | None:
+        """The rule that governs the plan, when this person may ask for it; else ``refusal`` and the reason."""
+        rule = self.rule_for(plan)
+        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, plan))
+        if not asked.allowed:
+            raise NotAllowed(f"{refusal}: {asked.reason}.")
+        return rule
 
     @staticmethod
     def _decidable(plan: FixPlan, rule: Rule | None, requesters: Sequence[Actor]) -> Rule:
@@ -234,10 +236,7 @@ class Approvals:
         before = await self.get(approval_id)
         if before.state is not State.REQUESTED:
             raise AlreadyDecided(_who_decided(before))
-        rule = self.rule_for(before.plan)
-        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, before.plan))
-        if not asked.allowed:
-            raise NotAllowed(f"You may not change the request: {asked.reason}.")
+        await self._askable(before.plan, actor, MAY_NOT_CHANGE)
         merged = {**before.plan.parameters, **parameters}
         plan = await self.plan(before.plan.fix, target(before.plan.item_id), merged)
         if plan.problems or not plan.calls:
@@ -257,14 +256,9 @@ class Approvals:
                 t.approvals,
                 approval_id,
                 State.REQUESTED,
-                plan=dump_plan(plan),
-                risk=plan.risk.value,
-                fingerprint=plan.fingerprint(client_id),
-                operator_client_id=client_id,
-                rule=rows.dump_rule(rule),
+                **rows.plan_columns(plan, rule, client_id),
                 editors=[one.record() for one in editors],
                 reason=reason or before.reason,
-                votes=[],
                 decision=None,
                 decided_at=None,
                 revision=before.revision + 1,
@@ -284,11 +278,7 @@ class Approvals:
 
     async def _editable(self, plan: FixPlan, actor: Actor, requesters: Sequence[Actor]) -> Rule:
         """The rule of an edited plan, which may be another one than before: its editor must be named there too."""
-        rule = self.rule_for(plan)
-        asked = may_request(rule, actor, await self.standing(rule.requesters if rule else (), actor, plan))
-        if not asked.allowed:
-            raise NotAllowed(f"You may not change the request: {asked.reason}.")
-        decidable = self._decidable(plan, rule, requesters)
+        decidable = self._decidable(plan, await self._askable(plan, actor, MAY_NOT_CHANGE), requesters)
         missing = await self.preflight(plan)
         if missing:
             raise RequestError(f"With that, it would fail: {'; '.join(missing)}.")
@@ -331,19 +321,14 @@ class Approvals:
                 state=State.REQUESTED,
                 incident_id=incident_id or None,
                 fix=plan.fix,
-                risk=plan.risk.value,
                 vault_id=plan.vault_id,
                 vault_name=plan.vault_name,
                 item_id=plan.item_id,
                 item_name=plan.item_name,
-                plan=dump_plan(plan),
-                fingerprint=plan.fingerprint(services.operator_client_id),
-                operator_client_id=services.operator_client_id,
+                **rows.plan_columns(plan, rule, services.operator_client_id),
                 requester=actor.record(),
                 editors=[],
                 reason=reason,
-                rule=rows.dump_rule(rule),
-                votes=[],
                 told=told,
                 places=[one.record() for one in places],
                 created_at=tx.now,

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from bot.store import tables as t
 from bot.store.store import Row, Tx, new_id
 from bot.workflows import rows
-from bot.workflows.approvals import LEASE, Approvals
+from bot.workflows.approvals import Approvals
 from bot.workflows.incidents import Incidents
 from bot.workflows.services import Services
+from bot.workflows.ticker import LEASE
 from domain.actor import SYSTEM
 from domain.approval import State, StepState
 from domain.approval_policy import satisfiable
@@ -174,12 +175,7 @@ class Execution:
                 row["id"],
                 State.APPROVED,
                 state=State.REQUESTED,
-                plan=dump_plan(plan),
-                risk=plan.risk.value,
-                fingerprint=plan.fingerprint(client_id),
-                operator_client_id=client_id,
-                rule=rows.dump_rule(rule),
-                votes=[],
+                **rows.plan_columns(plan, rule, client_id),
                 revision=row["revision"] + 1,
                 decision={"changed": list(changed)},
                 decided_at=None,

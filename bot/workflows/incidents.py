@@ -14,6 +14,7 @@ from bot.store.store import Place, Row, Tx, new_id
 from bot.workflows import rows
 from bot.workflows.ledger import StoreLedger
 from bot.workflows.services import Services
+from bot.workflows.ticker import LEASE
 from diagnostics.error_codes import load as load_codes
 from diagnostics.registry import Context
 from diagnostics.runner import diagnose
@@ -29,7 +30,6 @@ from domain.records import dump_diagnosis
 from domain.schedule import RpoState
 from handlers.diagnosing import changes_before
 
-LEASE = timedelta(seconds=60)
 BREATH = timedelta(seconds=5)
 DIAGNOSES_AT_MOST = 5
 

@@ -7,8 +7,9 @@ from bot.store.store import Row
 from domain.actor import Actor
 from domain.approval import Approval, RunView, State, StepState, StepView, Vote
 from domain.approval_policy import Rule
+from domain.fix import FixPlan
 from domain.incident import Incident, Operation, Severity
-from domain.records import load_diagnosis, load_plan
+from domain.records import dump_plan, load_diagnosis, load_plan
 
 
 def moment(text: str | None) -> datetime | None:
@@ -37,6 +38,18 @@ def _rule(record: dict[str, Any]) -> Rule:
         self_approval=record["self_approval"],
         break_glass=tuple(record["break_glass"]),
     )
+
+
+def plan_columns(plan: FixPlan, rule: Rule, client_id: str) -> dict[str, Any]:
+    """The columns of a request that a new plan sets: the plan, which it is, its rule, and nobody's vote yet."""
+    return {
+        "plan": dump_plan(plan),
+        "risk": plan.risk.value,
+        "fingerprint": plan.fingerprint(client_id),
+        "operator_client_id": client_id,
+        "rule": dump_rule(rule),
+        "votes": [],
+    }
 
 
 def dump_vote(vote: Vote) -> dict[str, Any]:
