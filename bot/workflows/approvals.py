@@ -492,8 +492,7 @@ class Approvals:
 
     async def _tell_of_emergency(self, tx: Tx, decided: Approval, actor: Actor, reason: str, row: Row) -> None:
         """Everybody named is told at once, and a review is asked for on the next working day."""
-        for record in row["places"] or []:
-            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(decided.id))
+        for place in rows.threads(row, message_key(decided.id)):
             simulated = self.services.simulated
             said = approval_card.emergency(decided, actor, reason, simulated=simulated)
             await tx.say(f"{message_key(decided.id)}:emergency", place, said)
@@ -547,8 +546,7 @@ class Approvals:
             await self.show(tx, row["id"])
 
     async def _remind(self, tx: Tx, waiting: Approval, row: Row, count: int) -> None:
-        for record in row["places"] or []:
-            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(waiting.id))
+        for place in rows.threads(row, message_key(waiting.id)):
             card = approval_card.reminder(waiting, now=tx.now, simulated=self.services.simulated)
             await tx.say(f"{message_key(waiting.id)}:reminder:{count}", place, card)
 
@@ -569,8 +567,8 @@ class Approvals:
             simulated=self.services.simulated,
             rights=tuple((row["what"], row["state"], row["due_at"], row["ended_at"]) for row in rights),
         )
-        for record in row["places"] or []:
-            await tx.say(message_key(approval_id), Place(**record), card)
+        for place in rows.places(row):
+            await tx.say(message_key(approval_id), place, card)
         return current
 
     async def view_for(self, approval_id: str, actor: Actor) -> Card | None:

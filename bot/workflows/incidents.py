@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from adaptive_cards.cards import diagnosis as diagnosis_card
 from adaptive_cards.cards import incident as incident_card
 from bot.store import tables as t
-from bot.store.store import Place, Row, Tx, new_id
+from bot.store.store import Row, Tx, new_id
 from bot.workflows import rows
 from bot.workflows.ledger import StoreLedger
 from bot.workflows.services import Services
@@ -164,7 +164,7 @@ class Incidents:
             return
         current = rows.incident(row)
         mentions = self.services.route(VaultId.parse(current.vault_id), {}).mention
-        for record in row["places"] or []:
+        for place in rows.threads(row, message_key(incident_id)):
             card = incident_card.announcement(
                 current,
                 text,
@@ -172,7 +172,6 @@ class Incidents:
                 now=tx.now,
                 simulated=self.services.simulated,
             )
-            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(incident_id))
             await tx.say(f"{message_key(incident_id)}:announce:{row['failures']}:{row['severity']}", place, card)
 
     # -- diagnosing ----------------------------------------------------------------------------------------------
@@ -290,10 +289,7 @@ class Incidents:
             )
             if tries == 1 or give_up:
                 await self.show(tx, row["id"])
-                for record in row["places"] or []:
-                    place = Place(
-                        platform=record["platform"], channel=record["channel"], thread_key=message_key(row["id"])
-                    )
+                for place in rows.threads(row, message_key(row["id"])):
                     card = incident_card.could_not_look(
                         rows.incident(row), why, again=not give_up, simulated=self.services.simulated
                     )
@@ -311,8 +307,7 @@ class Incidents:
             simulated=self.services.simulated,
             changes=changes,
         )
-        for record in row["places"] or []:
-            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(current.id))
+        for place in rows.threads(row, message_key(current.id)):
             await tx.say(f"{message_key(current.id)}:diagnosis", place, card)
 
     def offers(self, diagnosis: Diagnosis) -> tuple[tuple[str, str], ...]:
@@ -420,8 +415,8 @@ class Incidents:
             now=tx.now,
             simulated=self.services.simulated,
         )
-        for record in row["places"] or []:
-            await tx.say(message_key(incident_id), Place(**record), card)
+        for place in rows.places(row):
+            await tx.say(message_key(incident_id), place, card)
         return current
 
     async def get(self, incident_id: str) -> Incident:

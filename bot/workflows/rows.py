@@ -1,9 +1,11 @@
 """Rows of the store as the entities that cards and handlers speak of."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.store.store import Row
+from bot.store.store import Place, Row
 from domain.actor import Actor
 from domain.approval import Approval, RunView, State, StepState, StepView, Vote
 from domain.approval_policy import Rule
@@ -15,6 +17,17 @@ from domain.records import dump_plan, load_diagnosis, load_plan
 def moment(text: str | None) -> datetime | None:
     """A moment in a JSON record."""
     return datetime.fromisoformat(text) if text else None
+
+
+def places(row: Row) -> Iterator[Place]:
+    """Where a request or an incident is shown."""
+    for record in row["places"] or ():
+        yield Place(**record)
+
+
+def threads(row: Row, message_key: str) -> Iterator[Place]:
+    """The same places, each in the thread of the message ``message_key`` there."""
+    return (replace(place, thread_key=message_key) for place in places(row))
 
 
 def dump_rule(rule: Rule) -> dict[str, Any]:
