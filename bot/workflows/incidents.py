@@ -23,7 +23,7 @@ from domain.approval import State
 from domain.arm import ItemId, VaultId, key, name_of
 from domain.backup import ProtectedItem, Vault
 from domain.errors import GatewayError, NotFound, RequestError
-from domain.finding import Diagnosis, Outcome
+from domain.finding import Diagnosis, Finding, Outcome
 from domain.fix import FixPlan, Kind
 from domain.incident import Alert, Incident, Operation, Severity
 from domain.records import dump_diagnosis
@@ -485,24 +485,24 @@ def _what(operation: Operation, count: int, alert: Alert) -> str:
     return word if count == 1 else f"{word} {count}×"
 
 
-def _finding(diagnosis: Diagnosis, check: str) -> Mapping[str, str]:
-    found = next((one for one in diagnosis.findings if one.check == check), None)
-    return found.facts if found else {}
+def _finding(diagnosis: Diagnosis, check: str) -> Finding | None:
+    return next((one for one in diagnosis.findings if one.check == check), None)
 
 
 def _code(diagnosis: Diagnosis) -> str:
-    found = next((one for one in diagnosis.findings if one.check == "last_backup_succeeded"), None)
+    found = _finding(diagnosis, "last_backup_succeeded")
     return found.facts.get("error_code", "") if found and found.outcome is Outcome.FAIL else ""
 
 
 def _what_found(diagnosis: Diagnosis) -> str:
-    in_row = _finding(diagnosis, "last_backup_succeeded").get("failed_in_a_row", "")
+    found = _finding(diagnosis, "last_backup_succeeded")
+    in_row = found.facts.get("failed_in_a_row", "") if found else ""
     return f"backup failed {in_row}×" if in_row.isdecimal() and int(in_row) > 1 else ""
 
 
 def _rpo_facts(diagnosis: Diagnosis, now: datetime) -> dict[str, Any]:
     """What the first line says of the recovery point, from the check that judged it."""
-    found = next((one for one in diagnosis.findings if one.check == "recovery_point_is_recent"), None)
+    found = _finding(diagnosis, "recovery_point_is_recent")
     if found is None:
         return {"rpo_state": RpoState.UNKNOWN.value}
     facts: dict[str, Any] = {"rpo_state": found.facts.get("state", RpoState.UNKNOWN.value)}
