@@ -569,17 +569,7 @@ class Execution:
         self, tx: Tx, row: Row, steps: Sequence[Step], *, due_at: datetime | None = None, note: str = ""
     ) -> None:
         changed = list(steps) != list(row["steps"]) or note != row["note"]
-        result = await tx.execute(
-            t.fix_runs.update()
-            .where(
-                t.fix_runs.c.id == row["id"],
-                t.fix_runs.c.revision == row["revision"],
-                t.fix_runs.c.state == "executing",
-            )
-            .values(steps=list(steps), revision=row["revision"] + 1, due_at=due_at or tx.now + LEASE, note=note)
-        )
-        if result.rowcount != 1:
-            raise _LostRaceError
+        await _write(tx, row, steps=list(steps), due_at=due_at or tx.now + LEASE, note=note)
         if changed:
             await self.approvals.show(tx, row["approval_id"])
 
@@ -588,25 +578,16 @@ class Execution:
     ) -> _Wait | None:
         services = self.services
         async with services.store.begin() as tx:
-            result = await tx.execute(
-                t.fix_runs.update()
-                .where(
-                    t.fix_runs.c.id == row["id"],
-                    t.fix_runs.c.revision == row["revision"],
-                    t.fix_runs.c.state == "executing",
-                )
-                .values(
-                    state=state.value,
-                    steps=steps,
-                    revision=row["revision"] + 1,
-                    ended_at=tx.now,
-                    due_at=None,
-                    note=summary,
-                    proof={"summary": summary, "evidence": dict(evidence)},
-                )
+            await _write(
+                tx,
+                row,
+                state=state.value,
+                steps=steps,
+                ended_at=tx.now,
+                due_at=None,
+                note=summary,
+                proof={"summary": summary, "evidence": dict(evidence)},
             )
-            if result.rowcount != 1:
-                raise _LostRaceError
             await tx.execute(t.locks.delete().where(t.locks.c.run_id == row["id"]))
             await tx.move(
                 t.approvals,
@@ -626,6 +607,18 @@ class Execution:
             await self.approvals.show(tx, row["approval_id"])
             await self.incidents.fix_ended(tx, row["approval_id"], plan, state, summary)
         return _Wait(until=services.clock.now())
+
+
+async def _write(tx: Tx, row: Row, **values: Any) -> None:  # noqa: ANN401  (columns)
+    """Compare and set the run's row; raises `_LostRaceError` when somebody else wrote it since it was read."""
+    runs = t.fix_runs
+    result = await tx.execute(
+        runs.update()
+        .where(runs.c.id == row["id"], runs.c.revision == row["revision"], runs.c.state == "executing")
+        .values(revision=row["revision"] + 1, **values)
+    )
+    if result.rowcount != 1:
+        raise _LostRaceError
 
 
 def _next_step(plan: FixPlan, steps: list[Step]) -> int | None:
