@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from adaptive_cards.card import Card
 from adaptive_cards.cards import approval as approval_card
 from bot.store import tables as t
-from bot.store.store import Place, Row, Tx, new_id
+from bot.store.store import Place, Row, Store, Tx, new_id
 from bot.workflows import rows
 from bot.workflows.services import Services
 from bot.workflows.ticker import LEASE
@@ -558,15 +558,7 @@ class Approvals:
         if row is None:
             raise NotFound(f"There is no request {approval_id}.")
         current = rows.approval(row)
-        run_row = await tx.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
-        rights = await tx.all(_grants_of(approval_id)) if run_row else ()
-        card = approval_card.render(
-            current,
-            run=rows.run(run_row) if run_row else None,
-            now=tx.now,
-            simulated=self.services.simulated,
-            rights=tuple((row["what"], row["state"], row["due_at"], row["ended_at"]) for row in rights),
-        )
+        card = await self._card(tx, current, tx.now)
         for place in rows.places(row):
             await tx.say(message_key(approval_id), place, card)
         return current
@@ -579,12 +571,18 @@ class Approvals:
         current = rows.approval(row)
         if current.state is State.REQUESTED and not (await self._may("approve", current, actor)).allowed:
             return None
-        run_row = await self.services.store.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
+        return await self._card(self.services.store, current, self.services.clock.now())
+
+    async def _card(self, read: Tx | Store, current: Approval, now: datetime) -> Card:
+        """The card of a request with its run and the rights that it has handed out."""
+        run_row = await read.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == current.id))
+        rights = await read.all(_grants_of(current.id)) if run_row else ()
         return approval_card.render(
             current,
             run=rows.run(run_row) if run_row else None,
-            now=self.services.clock.now(),
+            now=now,
             simulated=self.services.simulated,
+            rights=tuple((row["what"], row["state"], row["due_at"], row["ended_at"]) for row in rights),
         )
 
     async def open_requests(self) -> Sequence[Approval]:
