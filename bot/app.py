@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -16,7 +17,6 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from adaptive_cards.card import Card
 from bot import routing, server
 from bot.azure import Azure, azure
 from bot.clock import SimulatedClock, SystemClock
@@ -29,9 +29,8 @@ from bot.store.chain import Signer
 from bot.store.store import Store, Wake
 from bot.transports import slack, webhooks
 from bot.transports.teams_auth import KeyCache
-from bot.transports.teams_views import named_people
 from bot.transports.webhook_auth import EntraToken
-from bot.workflows import rows
+from bot.workflows import telling
 from bot.workflows.approvals import Approvals
 from bot.workflows.drain import Drain
 from bot.workflows.engine import DbosEngine, Engine
@@ -45,6 +44,7 @@ from bot.workflows.records import StoreRecords
 from bot.workflows.replicas import Replicas
 from bot.workflows.services import Freeze, Services
 from bot.workflows.ticker import Ticker
+from bot.workflows.views import Views
 from diagnostics import error_codes
 from diagnostics import registry as checks_registry
 from domain.actor import Actor
@@ -149,27 +149,6 @@ class EntraGroups:
             return None
         self._kept[group_id] = (time.monotonic(), found)
         return found
-
-
-@dataclass(kw_only=True)
-class Views:
-    """What Teams asks of a request: who sees its buttons, and how it looks to one person."""
-
-    store: Store
-    join: Callable[[Actor], Actor]
-    approvals: Approvals | None = None
-
-    async def approvers(self, card: Card) -> tuple[str, ...]:
-        """The Entra ids of those who may decide, when the rule names nobody else."""
-        row = await self.store.get(t.approvals, card.key)
-        if row is None:
-            return ()
-        rule = rows.approval(row).rule
-        return named_people(*rule.approvers, *rule.break_glass)
-
-    async def view_for(self, approval_id: str, actor: Actor) -> Card | None:
-        """The card with its buttons for whoever may decide now; None for anybody else."""
-        return await self.approvals.view_for(approval_id, self.join(actor)) if self.approvals else None
 
 
 @dataclass(frozen=True)
@@ -314,22 +293,6 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     async def put(kind: str, payload: Mapping[str, Any], dedupe: str | None) -> bool:
         return await inbox_put[0](kind, payload, dedupe)
 
-    groups = EntraGroups(cloud.reader, log)
-    views = Views(store=store, join=people.join)
-    people.groups = groups.members
-    on_teams = _teams(settings, http, store, put, router, views, groups) if settings.teams_on else None
-    if on_teams is not None:
-        stack.push_async_callback(on_teams.close)
-        people.on_teams = on_teams.directory
-        platforms["teams"] = Joined(on_teams.platform, people.join)
-        messengers["teams"] = dress("teams", on_teams.messenger)
-
-    async def lost(alive: frozenset[str]) -> None:
-        taken = await engine.take_over(alive) + await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
-        if taken:
-            log.info("took_over", pieces=taken)
-
-    replicas = Replicas(store=store, me=me, on_lost=lost)
     services = Services(
         store=store,
         clock=clock,
@@ -354,10 +317,25 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
         may_change=lambda: replicas.fresh,
         log=log,
     )
+    groups = EntraGroups(cloud.reader, log)
+    views = Views(services=services, join=people.join)
+    people.groups = groups.members
+    on_teams = _teams(settings, http, store, put, router, views, groups) if settings.teams_on else None
+    if on_teams is not None:
+        stack.push_async_callback(on_teams.close)
+        people.on_teams = on_teams.directory
+        platforms["teams"] = Joined(on_teams.platform, people.join)
+        messengers["teams"] = dress("teams", on_teams.messenger)
+
+    async def lost(alive: frozenset[str]) -> None:
+        taken = await engine.take_over(alive) + await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
+        if taken:
+            log.info("took_over", pieces=taken)
+
+    replicas = Replicas(store=store, me=me, on_lost=lost)
     approvals, incidents = Approvals(services=services), Incidents(services=services)
-    views.approvals = approvals
-    execution = Execution(services=services, approvals=approvals, incidents=incidents)
-    grants = Grants(services=services, show=approvals.show)
+    execution = Execution(services=services, incidents=incidents)
+    grants = Grants(services=services, show=partial(telling.show, services))
     handlers = handler_services.Services(
         read=cloud.read,
         clock=clock,

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from bot.store import tables as t
 from bot.store.store import Row, Tx, new_id
-from bot.workflows import rows
-from bot.workflows.approvals import Approvals
+from bot.workflows import deciding, rows, telling
 from bot.workflows.incidents import Incidents
+from bot.workflows.planning import plan_now, rule_for
 from bot.workflows.services import Services
 from bot.workflows.ticker import LEASE
 from domain.actor import SYSTEM
@@ -80,7 +80,6 @@ class Execution:
     """The drivers ``approval`` and ``run``."""
 
     services: Services
-    approvals: Approvals
     incidents: Incidents
     _driving: set[str] = field(default_factory=set)
 
@@ -93,7 +92,7 @@ class Execution:
         if row is None:
             return
         if row["state"] == State.REQUESTED:
-            await self.approvals.on_due(approval_id)
+            await deciding.on_due(services, approval_id)
             return
         if row["state"] != State.APPROVED:
             return
@@ -103,7 +102,7 @@ class Execution:
             await self._later(row, row["tries"], waits)
             return
         try:
-            plan = await self.approvals.plan(approved.fix, target(approved.item_id), approved.parameters)
+            plan = await plan_now(services, approved.fix, target(approved.item_id), approved.parameters)
         except RequestError as error:
             await self._cannot_start(row, f"It can no longer be done: {error}")
             return
@@ -149,7 +148,7 @@ class Execution:
                 t.approvals, row["id"], State.APPROVED, tries=tries, note=note, due_at=tx.now + self.services.poll
             )
             if moved and note != row["note"]:
-                await self.approvals.show(tx, row["id"])
+                await telling.show(self.services, tx, row["id"])
 
     async def _cannot_start(self, row: Row, note: str) -> None:
         async with self.services.store.begin() as tx:
@@ -157,12 +156,12 @@ class Execution:
                 t.approvals, row["id"], State.APPROVED, state=State.FAILED, note=note, ended_at=tx.now, due_at=None
             ):
                 tx.audit("approval.failed", row["id"], SYSTEM, {"why": note})
-                await self.approvals.show(tx, row["id"])
+                await telling.show(self.services, tx, row["id"])
 
     async def _ask_anew(self, row: Row, approved: FixPlan, plan: FixPlan) -> None:
         services = self.services
         client_id = services.operator_client_id
-        rule = self.approvals.rule_for(plan)
+        rule = rule_for(services, plan)
         decidable = satisfiable(rule, rows.approval(row).requesters)
         if rule is None or not decidable.allowed:
             await self._cannot_start(row, f"The plan changed, and nobody could approve the new one: {decidable.reason}")
@@ -196,7 +195,7 @@ class Execution:
                         "fingerprint": plan.fingerprint(client_id),
                     },
                 )
-                await self.approvals.show(tx, row["id"])
+                await telling.show(self.services, tx, row["id"])
 
     async def _enter_executing(self, row: Row, plan: FixPlan) -> None:
         run_id = new_id("RUN")
@@ -227,7 +226,7 @@ class Execution:
                 SYSTEM,
                 {"run": run_id, "identity": self.services.operator_client_id, "locks": list(plan.locks)},
             )
-            await self.approvals.show(tx, row["id"])
+            await telling.show(self.services, tx, row["id"])
             await tx.enqueue("run", run_id, "start")
 
     @staticmethod
@@ -571,7 +570,7 @@ class Execution:
         changed = list(steps) != list(row["steps"]) or note != row["note"]
         await _write(tx, row, steps=list(steps), due_at=due_at or tx.now + LEASE, note=note)
         if changed:
-            await self.approvals.show(tx, row["approval_id"])
+            await telling.show(self.services, tx, row["approval_id"])
 
     async def _end(
         self, row: Row, plan: FixPlan, steps: list[Step], state: State, summary: str, evidence: Mapping[str, str]
@@ -604,7 +603,7 @@ class Execution:
                 SYSTEM,
                 {"run": row["id"], "summary": summary, "evidence": dict(evidence)},
             )
-            await self.approvals.show(tx, row["approval_id"])
+            await telling.show(self.services, tx, row["approval_id"])
             await self.incidents.fix_ended(tx, row["approval_id"], plan, state, summary)
         return _Wait(until=services.clock.now())
 

@@ -192,7 +192,7 @@ class Bench:
         """A process that starts again: nothing of the one before is left but the rows."""
         self.approvals = Approvals(services=self.services)
         self.incidents = Incidents(services=self.services)
-        self.execution = Execution(services=self.services, approvals=self.approvals, incidents=self.incidents)
+        self.execution = Execution(services=self.services, incidents=self.incidents)
         self.grants = Grants(services=self.services)
         self.ticker = Ticker(services=self.services)
 

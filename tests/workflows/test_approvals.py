@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.store import tables as t
+from bot.workflows import deciding
 from domain.actor import Actor
 from domain.approval_policy import Rule
 from domain.errors import AlreadyDecided, NotAllowed, NotFound, RequestError
@@ -242,10 +243,10 @@ async def test_a_verdict_about_an_older_plan_does_not_count(world: World) -> Non
     """Between the judgement of a click and its writing somebody edits: the click is lost, not applied to the new plan."""
     asked = await world.ask("grant_key_vault_access", actor=EVE)
     before = await world.approvals.get(asked.id)
-    verdict = await world.approvals._may("approve", before, ANA)
+    verdict = await deciding.may(world.services, "approve", before, ANA)
     await world.approvals.edit(asked.id, ANA, {"rights_until": "2026-11-22T09:00:00Z"}, "")
     async with world.store.begin() as tx:
-        assert await world.approvals._decide_in(tx, before, "approve", ANA, verdict, "") is None
+        assert await deciding.decide_in(world.services, tx, before, "approve", ANA, verdict, "") is None
     assert "requested" == await world.state(asked.id)
 
 

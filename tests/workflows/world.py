@@ -132,7 +132,7 @@ class World:
         """A process that starts again: nothing is left but the rows."""
         self.approvals = Approvals(services=self.services)
         self.incidents = Incidents(services=self.services)
-        self.execution = Execution(services=self.services, approvals=self.approvals, incidents=self.incidents)
+        self.execution = Execution(services=self.services, incidents=self.incidents)
         self.grants = Grants(services=self.services)
         self.ticker = Ticker(services=self.services)
 
