@@ -43,6 +43,7 @@ from bot.workflows.outbox import Messenger, Outbox
 from bot.workflows.records import StoreRecords
 from bot.workflows.replicas import Replicas
 from bot.workflows.services import Freeze, Services
+from bot.workflows.starting import Starting
 from bot.workflows.ticker import Ticker
 from bot.workflows.views import Views
 from diagnostics import error_codes
@@ -377,8 +378,8 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     store.on_commit = woken
     drives: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
         "incident": incidents.drive,
-        "approval": execution.drive_approval,
-        "run": execution.drive_run,
+        "approval": Starting(services=services).drive,
+        "run": execution.drive,
         "grant": grants.drive,
     }
 

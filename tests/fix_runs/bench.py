@@ -25,6 +25,7 @@ from bot.workflows.execution import Execution
 from bot.workflows.grants import Grants
 from bot.workflows.incidents import Incidents
 from bot.workflows.services import Route, Services
+from bot.workflows.starting import Starting
 from bot.workflows.ticker import KINDS, Ticker
 from diagnostics import registry as checks_registry
 from diagnostics.locate import find_item, find_vault
@@ -181,6 +182,7 @@ class Bench:
     killer: Killer
     approvals: Approvals = field(init=False)
     incidents: Incidents = field(init=False)
+    starting: Starting = field(init=False)
     execution: Execution = field(init=False)
     grants: Grants = field(init=False)
     ticker: Ticker = field(init=False)
@@ -192,6 +194,7 @@ class Bench:
         """A process that starts again: nothing of the one before is left but the rows."""
         self.approvals = Approvals(services=self.services)
         self.incidents = Incidents(services=self.services)
+        self.starting = Starting(services=self.services)
         self.execution = Execution(services=self.services, incidents=self.incidents)
         self.grants = Grants(services=self.services)
         self.ticker = Ticker(services=self.services)
@@ -279,8 +282,8 @@ class Bench:
         """What the engine calls."""
         drives = {
             "incident": self.incidents.drive,
-            "approval": self.execution.drive_approval,
-            "run": self.execution.drive_run,
+            "approval": self.starting.drive,
+            "run": self.execution.drive,
             "grant": self.grants.drive,
         }
         await drives[kind](row_id)

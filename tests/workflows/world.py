@@ -16,6 +16,7 @@ from bot.workflows.execution import Execution
 from bot.workflows.grants import Grants
 from bot.workflows.incidents import Incidents
 from bot.workflows.services import Route, Services
+from bot.workflows.starting import Starting
 from bot.workflows.ticker import Ticker
 from diagnostics import registry as checks_registry
 from diagnostics.cache import once
@@ -118,6 +119,7 @@ class World:
     services: Services
     approvals: Approvals = field(init=False)
     incidents: Incidents = field(init=False)
+    starting: Starting = field(init=False)
     execution: Execution = field(init=False)
     grants: Grants = field(init=False)
     ticker: Ticker = field(init=False)
@@ -132,6 +134,7 @@ class World:
         """A process that starts again: nothing is left but the rows."""
         self.approvals = Approvals(services=self.services)
         self.incidents = Incidents(services=self.services)
+        self.starting = Starting(services=self.services)
         self.execution = Execution(services=self.services, incidents=self.incidents)
         self.grants = Grants(services=self.services)
         self.ticker = Ticker(services=self.services)
@@ -191,8 +194,8 @@ class World:
         """What the engine calls."""
         drives = {
             "incident": self.incidents.drive,
-            "approval": self.execution.drive_approval,
-            "run": self.execution.drive_run,
+            "approval": self.starting.drive,
+            "run": self.execution.drive,
             "grant": self.grants.drive,
         }
         await drives[kind](row_id)
