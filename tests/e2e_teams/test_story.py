@@ -8,7 +8,8 @@ import pytest
 from bot.demo import alert_for
 from simulator.chat_people import ANA, EVE, MAX, TEAMS_CHANNEL
 from tests.cards.oracles import teams_text
-from tests.e2e_teams.stage import Stage, stage, until
+from tests.e2e_teams.stage import Stage, stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(150)
 
