@@ -67,4 +67,6 @@ async def incident_on_both(both: Stage) -> None:
     assert post.activity["summary"].startswith("CRITICAL") or "CRITICAL" in post.activity["summary"]
     assert len(diagnosis) >= 1
     on_slack = await both.slack_card("RPO 26 h breached")
-    assert [one for one in both.slack.messages.values() if one.thread_ts == on_slack.ts]
+    await until(
+        "the thread on Slack", lambda: [one for one in both.slack.messages.values() if one.thread_ts == on_slack.ts]
+    )
