@@ -1,13 +1,13 @@
 """The desk where fixes are asked for. Every change is one transaction with its audit line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from bot.store import tables as t
 from bot.store.store import Place, new_id
-from bot.workflows import deciding, rows, telling
+from bot.workflows import deciding, incidents, rows, telling
 from bot.workflows.planning import plan_now, preflight, rule_for
 from bot.workflows.services import Services
 from bot.workflows.standing import standing_of
@@ -41,18 +41,20 @@ class Approvals:
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    async def request(
+    async def ask(
         self,
         *,
         fix_id: str,
         item_id: ItemId,
         parameters: Mapping[str, str],
         actor: Actor,
-        place: Place,
+        where: Where,
         incident_id: str = "",
         reason: str = "",
     ) -> Approval:
         """Plan, check who may ask and approve, and put the request before the approvers.
+
+        It is shown where the person spoke, in the incident's thread when there is an incident.
 
         Raises:
             RequestError: it cannot be asked for; the text says why.
@@ -76,6 +78,8 @@ class Approvals:
         missing = await preflight(services, plan)
         if missing:
             raise RequestError(f"{plan.title} would fail: {'; '.join(missing)}.")
+        thread = where.thread_key or _thread(incident_id)
+        place = Place(platform=where.platform, channel=where.channel, thread_key=thread)
         return await self._store_request(plan, rule, actor, place, incident_id, reason)
 
     async def _askable(self, plan: FixPlan, actor: Actor, refusal: str) -> Rule | None:
@@ -93,30 +97,6 @@ class Approvals:
         if rule is None or not decidable.allowed:
             raise NotAllowed(f"Nobody could approve {plan.title}: {decidable.reason}.")
         return rule
-
-    async def ask(
-        self,
-        *,
-        fix_id: str,
-        item_id: ItemId,
-        parameters: Mapping[str, str],
-        actor: Actor,
-        where: Where,
-        incident_id: str = "",
-        reason: str = "",
-    ) -> Approval:
-        """:meth:`request` from where a person spoke; in an incident's thread when there is an incident."""
-        thread = where.thread_key or (f"incident:{incident_id}" if incident_id else "")
-        place = Place(platform=where.platform, channel=where.channel, thread_key=thread)
-        return await self.request(
-            fix_id=fix_id,
-            item_id=item_id,
-            parameters=parameters,
-            actor=actor,
-            place=place,
-            incident_id=incident_id,
-            reason=reason,
-        )
 
     async def edit(self, approval_id: str, actor: Actor, parameters: Mapping[str, str], reason: str) -> Approval:
         """A new plan for a waiting request. Its editor counts as somebody who asked, and votes given before are void.
@@ -242,8 +222,7 @@ class Approvals:
         places = [origin]
         for routed in self.services.route(VaultId.parse(plan.vault_id), {}).places:
             if all((one.platform, _whole(one.channel)) != (routed.platform, routed.channel) for one in places):
-                thread = f"incident:{incident_id}" if incident_id else ""
-                places.append(Place(platform=routed.platform, channel=routed.channel, thread_key=thread))
+                places.append(replace(routed, thread_key=_thread(incident_id)))
         return places
 
     # -- deciding ------------------------------------------------------------------------------------------------
@@ -274,6 +253,11 @@ class Approvals:
             sa.select(t.approvals).where(t.approvals.c.state.in_(LIVE)).order_by(t.approvals.c.created_at).limit(200)
         )
         return tuple(rows.approval(row) for row in found)
+
+
+def _thread(incident_id: str) -> str:
+    """The thread of an incident's post; "" without an incident."""
+    return incidents.message_key(incident_id) if incident_id else ""
 
 
 def _whole(channel: str) -> str:

@@ -35,6 +35,7 @@ from domain.ports import BackupOperator
 from domain.schedule import RpoRules
 from fixes import registry as fixes_registry
 from fixes.registry import FixSettings
+from handlers.requests import Where
 from simulator.clock import SimClock
 from simulator.control import FaultOrder, InjectedFault
 from simulator.server import Simulator
@@ -46,6 +47,7 @@ MAX = Actor(platform="slack", id="U0MAX", name="Max Weber", email="max@contoso.c
 ANA = Actor(platform="slack", id="U0ANA", name="Ana Lima", email="ana@contoso.com", email_confirmed=True)
 ANYBODY = Rule(name="anybody but the one who asks", requesters=("*",), approvers=("*",))
 CHANNEL = Place(platform="slack", channel="C0BACKUP")
+HERE = Where(platform="slack", channel="C0BACKUP")
 
 CATALOGUE = fixes_registry.discover()
 OFF_BY_DEFAULT = frozenset(name for name, fix in CATALOGUE.items() if fix.spec.off_by_default)
@@ -279,8 +281,8 @@ class Bench(Desks):
     async def ask(self, fix: str, target: ItemId, **more: Any) -> Approval:
         """Max asks for a fix."""
         parameters: Mapping[str, str] = more.pop("parameters", {})
-        return await self.approvals.request(
-            fix_id=fix, item_id=target, parameters=parameters, actor=MAX, place=CHANNEL, **more
+        return await self.approvals.ask(
+            fix_id=fix, item_id=target, parameters=parameters, actor=MAX, where=HERE, **more
         )
 
     async def approve(self, approval_id: str) -> None:

@@ -22,6 +22,7 @@ from domain.backup import Job, OperationStatus, RoleAssignment
 from domain.fix import Call, Kind
 from domain.schedule import RpoRules
 from fixes import registry as fixes_registry
+from handlers.requests import Where
 from tests.fakes.azure import FakeAzure, FakeOperator
 from tests.fakes.desks import WORK, Desks, enqueue
 from tests.fixes import world as estate
@@ -29,6 +30,7 @@ from tests.fixes.world import NOW, VM_ITEM
 
 ITEM = ItemId.parse(VM_ITEM)
 CHANNEL = Place(platform="slack", channel="C0BACKUP")
+HERE = Where(platform="slack", channel="C0BACKUP")
 MINUTE = timedelta(minutes=1)
 
 MAX = Actor(platform="slack", id="U0MAX", name="Max Weber", email="max@contoso.com", email_confirmed=True)
@@ -166,8 +168,8 @@ class World(Desks):
     async def ask(self, fix: str = "rerun_backup", actor: Actor = MAX, **more: Any) -> Approval:
         """Somebody asks for a fix."""
         parameters: Mapping[str, str] = more.pop("parameters", {})
-        return await self.approvals.request(
-            fix_id=fix, item_id=ITEM, parameters=parameters, actor=actor, place=CHANNEL, **more
+        return await self.approvals.ask(
+            fix_id=fix, item_id=ITEM, parameters=parameters, actor=actor, where=HERE, **more
         )
 
     async def approved(self, fix: str = "rerun_backup", **more: Any) -> str:
