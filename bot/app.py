@@ -3,35 +3,30 @@
 import asyncio
 import socket
 import ssl
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from adaptive_cards.card import Card
-from bot import routing, server
+from bot import housekeeping, routing, server
 from bot.azure import Azure, azure
 from bot.clock import SimulatedClock, SystemClock
-from bot.gateways.azure_reader import AzureReader
 from bot.metrics import Metrics
-from bot.settings import Person, Settings
+from bot.people import EntraGroups, Joined, People
+from bot.settings import Settings
 from bot.store import database
 from bot.store import tables as t
 from bot.store.chain import Signer
 from bot.store.store import Store, Wake
-from bot.transports import slack, webhooks
-from bot.transports.teams_auth import KeyCache
-from bot.transports.teams_views import named_people
-from bot.transports.webhook_auth import EntraToken
-from bot.workflows import rows
+from bot.transports import slack, webhook_auth, webhooks
+from bot.workflows import telling
 from bot.workflows.approvals import Approvals
 from bot.workflows.drain import Drain
 from bot.workflows.engine import DbosEngine, Engine
@@ -44,151 +39,23 @@ from bot.workflows.outbox import Messenger, Outbox
 from bot.workflows.records import StoreRecords
 from bot.workflows.replicas import Replicas
 from bot.workflows.services import Freeze, Services
+from bot.workflows.starting import Starting
 from bot.workflows.ticker import Ticker
+from bot.workflows.views import Views
 from diagnostics import error_codes
 from diagnostics import registry as checks_registry
-from domain.actor import Actor
-from domain.errors import GatewayError, SettingsError
+from domain.errors import SettingsError
 from domain.ports import Clock
 from fixes import registry as fixes_registry
 from handlers import router as handler_router
 from handlers import services as handler_services
-from handlers.requests import Request
 
 if TYPE_CHECKING:
     from bot.transports.teams import Teams
 
-KEEP_WORK = timedelta(days=7)
-KEEP_LOOKS = timedelta(days=30)
-"""As long as Azure lists a job: one that nobody has seen running since has ended."""
-KEEP_GROUPS_S = 60.0
-ENTRA_METADATA = "https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration"
-PRUNE_EVERY_S = 3600.0
-METRICS_EVERY_S = 15.0
+SINGLE = "single"
 DRAIN_S = 10.0
 """How long requests that have begun may still take once the bot is told to stop."""
-
-
-class OnePlatform(Protocol):
-    """A platform's own directory."""
-
-    async def actor(self, platform: str, user_id: str) -> Actor:
-        """The person."""
-        ...
-
-
-@dataclass(kw_only=True)
-class People:
-    """:class:`domain.ports.Directory` over the platforms that are on.
-
-    ``[people]`` joins the accounts of one human where no directory tells: what it says of ids and addresses counts as known.
-    """
-
-    on_slack: slack.SlackDirectory | None = None
-    on_teams: OnePlatform | None = None
-    groups: Callable[[str], Awaitable[frozenset[str] | None]] | None = None
-    listed: Mapping[str, Person] = field(default_factory=dict)
-
-    async def actor(self, platform: str, user_id: str) -> Actor:
-        """The person."""
-        if platform == "slack" and self.on_slack is not None:
-            return self.join(await self.on_slack.actor(user_id))
-        if platform == "teams" and self.on_teams is not None:
-            return self.join(await self.on_teams.actor(platform, user_id))
-        return Actor(platform=platform, id=user_id, known=False)
-
-    def join(self, actor: Actor) -> Actor:
-        """The same person with what ``[people]`` knows of them."""
-        for name, one in self.listed.items():
-            if actor.id and actor.id == (one.slack if actor.platform == "slack" else one.teams):
-                email = one.email or actor.email
-                return replace(
-                    actor,
-                    person=name,
-                    entra_id=actor.entra_id or one.teams,
-                    email=email,
-                    email_confirmed=bool(one.email) or actor.email_confirmed,
-                )
-        return actor
-
-    async def account(self, entry: str) -> str | None:
-        """The Slack account that is told for an entry of a rule."""
-        kind, _, value = entry.partition(":")
-        for one in self.listed.values():
-            if one.slack and value and value.casefold() in {one.email.casefold(), one.teams.casefold()}:
-                return one.slack
-        if kind == "email" and self.on_slack is not None:
-            return await self.on_slack.by_email(value)
-        return None if kind == "email" and self.on_teams is None else ""
-
-    async def members(self, group: str) -> frozenset[str] | None:
-        """The members of a group, None when it cannot be read."""
-        if group.startswith("slack-group:") and self.on_slack is not None:
-            return await self.on_slack.members(group)
-        if group.startswith("entra-group:") and self.groups is not None:
-            return await self.groups(group)
-        return None
-
-
-@dataclass
-class EntraGroups:
-    """Members of Entra groups, remembered for a minute; None when they cannot be read, which counts as nobody."""
-
-    reader: AzureReader
-    log: structlog.stdlib.BoundLogger
-    _kept: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
-
-    async def members(self, group: str) -> frozenset[str] | None:
-        """The object ids in ``entra-group:<id>``."""
-        group_id = group.partition(":")[2]
-        kept = self._kept.get(group_id)
-        if kept and time.monotonic() - kept[0] < KEEP_GROUPS_S:
-            return kept[1]
-        try:
-            found = await self.reader.group_members(group_id)
-        except GatewayError as error:
-            self.log.warning("group_unreadable", group=group_id, error=str(error))
-            return None
-        self._kept[group_id] = (time.monotonic(), found)
-        return found
-
-
-@dataclass(kw_only=True)
-class Views:
-    """What Teams asks of a request: who sees its buttons, and how it looks to one person."""
-
-    store: Store
-    join: Callable[[Actor], Actor]
-    approvals: Approvals | None = None
-
-    async def approvers(self, card: Card) -> tuple[str, ...]:
-        """The Entra ids of those who may decide, when the rule names nobody else."""
-        row = await self.store.get(t.approvals, card.key)
-        if row is None:
-            return ()
-        rule = rows.approval(row).rule
-        return named_people(*rule.approvers, *rule.break_glass)
-
-    async def view_for(self, approval_id: str, actor: Actor) -> Card | None:
-        """The card with its buttons for whoever may decide now; None for anybody else."""
-        return await self.approvals.view_for(approval_id, self.join(actor)) if self.approvals else None
-
-
-@dataclass(frozen=True)
-class Joined:
-    """A platform whose senders are joined with what ``[people]`` knows of them."""
-
-    inner: Platform
-    join: Callable[[Actor], Actor]
-
-    async def request(self, kind: str, payload: Mapping[str, Any]) -> Request:
-        """The request, its sender joined."""
-        request = await self.inner.request(kind, payload)
-        return replace(request, actor=self.join(request.actor))
-
-    def reply(self, kind: str, payload: Mapping[str, Any]) -> Mapping[str, str]:
-        """As it is."""
-        return self.inner.reply(kind, payload)
 
 
 @dataclass(kw_only=True)
@@ -211,7 +78,7 @@ class App:
 def executor_id(settings: Settings) -> str:
     """Who we are among the replicas: constant on SQLite, where only one process may run, else new at each start."""
     if settings.database_url.startswith("sqlite"):
-        return "single"
+        return SINGLE
     return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
 
 
@@ -278,120 +145,70 @@ async def build(
         )
         stack.push_async_callback(store.close)
         cloud = await stack.enter_async_context(azure(settings))
-        app = await _join(settings, store, engine, me, cloud, world_clock, http, stack, log, dress)
-        yield app
+        ground = _Ground(
+            settings=settings,
+            store=store,
+            engine=engine,
+            me=me,
+            cloud=cloud,
+            clock=world_clock,
+            http=http,
+            stack=stack,
+            log=log,
+        )
+        yield await _join(ground, dress)
 
 
-async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where everything meets)
-    settings: Settings,
-    store: Store,
-    engine: Engine,
-    me: str,
-    cloud: Azure,
-    clock: Clock,
-    http: aiohttp.ClientSession,
-    stack: AsyncExitStack,
-    log: structlog.stdlib.BoundLogger,
-    dress: Callable[[str, Messenger], Messenger],
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What everything stands on; ``stack`` takes apart at the end what was begun."""
+
+    settings: Settings
+    store: Store
+    engine: Engine
+    me: str
+    cloud: Azure
+    clock: Clock
+    http: aiohttp.ClientSession
+    stack: AsyncExitStack
+    log: structlog.stdlib.BoundLogger
+
+
+async def _join(  # noqa: C901, PLR0915  (the one place where everything meets)
+    ground: _Ground, dress: Callable[[str, Messenger], Messenger]
 ) -> App:
-    fixes, checks = fixes_registry.discover(), checks_registry.discover()
-    unknown = [fix for fix in settings.fixes.enable if fix not in fixes]
-    if unknown:
-        raise SettingsError([f"fixes.enable: there is no fix {fix}" for fix in unknown])
+    settings, store, engine, log = ground.settings, ground.store, ground.engine, ground.log
+    groups = EntraGroups(ground.cloud.reader, log)
+    people = People(listed=settings.people, groups=groups.members)
+    services = _services(ground, people, lambda: replicas.fresh)
+    approvals, incidents = Approvals(services=services), Incidents(services=services)
+    execution = Execution(services=services, incidents=incidents)
+    grants = Grants(services=services, show=partial(telling.show, services))
+
+    # Both are filled below: a platform needs the inbox to put things in before the inbox needs it to answer them.
     platforms: dict[str, Platform] = {}
     messengers: dict[str, Messenger] = {}
-    people = People(listed=settings.people)
-    slack_api: slack.SlackApi | None = None
-    if settings.slack_on:
-        slack_api = slack.SlackApi(
-            token=settings.slack_bot_token.get_secret_value(), url=settings.slack_api_url, http=http
-        )
-        people.on_slack = slack.SlackDirectory(api=slack_api)
-        platforms["slack"] = Joined(slack.SlackPlatform(directory=people.on_slack), people.join)
-        messengers["slack"] = dress("slack", slack.SlackMessenger(api=slack_api))
-
     router = handler_router.build()
-    inbox_put: list[Callable[[str, Mapping[str, Any], str | None], Awaitable[bool]]] = []
-
-    async def put(kind: str, payload: Mapping[str, Any], dedupe: str | None) -> bool:
-        return await inbox_put[0](kind, payload, dedupe)
-
-    groups = EntraGroups(cloud.reader, log)
-    views = Views(store=store, join=people.join)
-    people.groups = groups.members
-    on_teams = _teams(settings, http, store, put, router, views, groups) if settings.teams_on else None
-    if on_teams is not None:
-        stack.push_async_callback(on_teams.close)
-        people.on_teams = on_teams.directory
-        platforms["teams"] = Joined(on_teams.platform, people.join)
-        messengers["teams"] = dress("teams", on_teams.messenger)
-
-    async def lost(alive: frozenset[str]) -> None:
-        taken = await engine.take_over(alive) + await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
-        if taken:
-            log.info("took_over", pieces=taken)
-
-    replicas = Replicas(store=store, me=me, on_lost=lost)
-    services = Services(
-        store=store,
-        clock=clock,
-        read=cloud.read,
-        operator=cloud.operator,
-        checks=checks,
-        fixes=fixes,
-        directory=people,
-        rules=routing.rules(settings),
-        route=routing.router(settings),
-        rpo=routing.rpo_rules(settings),
-        limits=routing.limits(settings),
-        fix_settings=routing.fix_settings(settings),
-        freezes=[Freeze(start=one.start, end=one.end, reason=one.reason) for one in settings.approvals.freeze],
-        expires=settings.approvals.expires,
-        remind=settings.approvals.remind,
-        poll=settings.poll_every,
-        proof_within=settings.jobs.proof_within,
-        role_settle=settings.role_settle,
-        diagnosis_limit_s=settings.azure.timeout.total_seconds(),
-        simulated=settings.simulated,
-        may_change=lambda: replicas.fresh,
-        log=log,
-    )
-    approvals, incidents, ledger = Approvals(services=services), Incidents(services=services), StoreLedger(store)
-    views.approvals = approvals
-    execution = Execution(services=services, approvals=approvals, incidents=incidents)
-    grants = Grants(services=services, show=approvals.show)
-    handlers = handler_services.Services(
-        read=cloud.read,
-        clock=clock,
-        checks=checks,
-        fixes=fixes,
-        codes=error_codes.load(),
-        rpo=services.rpo,
-        approvals=approvals,
-        incidents=incidents,
-        records=StoreRecords(store),
-        grants=grants,
-        limits=services.limits,
-        fix_settings=services.fix_settings,
-        ledger=ledger,
-        limit_s=services.diagnosis_limit_s,
-        simulated=services.simulated,
-        read_only=services.operator is None,
-        operator_client_id=services.operator_client_id,
-        on_bug=lambda check, error: log.error("check_has_a_bug", check=check, exc_info=error),
-    )
-    inbox = Inbox(
-        store=store,
-        router=router,
-        services=handlers,
-        platforms=platforms,
-        messengers=messengers,
-        log=log,
-    )
-    inbox_put.append(lambda kind, payload, dedupe: inbox.put(kind, payload, dedupe=dedupe))
+    desks = _for_handlers(services, approvals, incidents, grants)
+    inbox = Inbox(store=store, router=router, services=desks, platforms=platforms, messengers=messengers, log=log)
+    me = ground.me
     inbox_drain = Drain(store=store, table=t.inbox, owner=me, work=inbox.work, gave_up=inbox.gave_up, log=log)
     alerts_drain = Drain(store=store, table=t.alerts, owner=me, work=webhooks.worker(incidents), workers=4, log=log)
     inbox.wake = inbox_drain.wake
+    slack_api: slack.SlackApi | None = None
+    if settings.slack_on:
+        token = settings.slack_bot_token.get_secret_value()
+        slack_api = slack.SlackApi(token=token, url=settings.slack_api_url, http=ground.http)
+        people.on_slack = slack.SlackDirectory(api=slack_api)
+        platforms["slack"] = Joined(slack.SlackPlatform(directory=people.on_slack), people.join)
+        messengers["slack"] = dress("slack", slack.SlackMessenger(api=slack_api))
+    views = Views(services=services, join=people.join)
+    on_teams = _teams(ground, inbox, router, views, groups) if settings.teams_on else None
+    if on_teams is not None:
+        ground.stack.push_async_callback(on_teams.close)
+        people.on_teams = on_teams.directory
+        platforms["teams"] = Joined(on_teams.platform, people.join)
+        messengers["teams"] = dress("teams", on_teams.messenger)
     outbox = Outbox(store=store, messengers=messengers, owner=me, log=log)
 
     def woken(wake: Wake) -> None:
@@ -399,10 +216,20 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
             outbox.wake()
 
     store.on_commit = woken
+
+    async def adopt(alive: frozenset[str]) -> int:
+        return await inbox_drain.adopt(alive) + await alerts_drain.adopt(alive)
+
+    async def lost(alive: frozenset[str]) -> None:
+        taken = await engine.take_over(alive) + await adopt(alive)
+        if taken:
+            log.info("took_over", pieces=taken)
+
+    replicas = Replicas(store=store, me=me, on_lost=lost)
     drives: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
         "incident": incidents.drive,
-        "approval": execution.drive_approval,
-        "run": execution.drive_run,
+        "approval": Starting(services=services).drive,
+        "run": execution.drive,
         "grant": grants.drive,
     }
 
@@ -411,47 +238,37 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
 
     await replicas.beat()
     await engine.start(drive)
-    stack.push_async_callback(engine.stop)
-    await inbox_drain.adopt(await replicas.alive() - {me} if me == "single" else await replicas.alive())
-    await alerts_drain.adopt(await replicas.alive() - {me} if me == "single" else await replicas.alive())
+    ground.stack.push_async_callback(engine.stop)
+    alive = await replicas.alive()
+    # Whoever is always called the same finds what it was working on before it was started again under its own name.
+    await adopt(alive - {SINGLE} if me == SINGLE else alive)
 
     routes: dict[str, server.Handler] = {}
-    loops: list[Coroutine[Any, Any, None]] = []
     if slack_api is not None and people.on_slack is not None:
-        log.info("slack", said=await slack.who_we_are(slack_api, people.on_slack))
-        secret = settings.slack_signing_secret.get_secret_value()
-        bolt = slack.build_bolt(secret or "socket-mode-only", slack_api, people.on_slack, put)
-        if secret:
-            routes["/slack/events"] = slack.route(bolt)
-        if app_token := settings.slack_app_token.get_secret_value():
-            handler = slack.socket_mode(bolt, app_token, settings.slack_api_url)
-            await handler.connect_async()  # type: ignore[no-untyped-call]  # slack_bolt leaves it untyped
-            stack.push_async_callback(handler.close_async)
+        routes |= await _slack_routes(ground, slack_api, people.on_slack, inbox)
     if on_teams is not None:
         routes["/api/messages"] = on_teams.route
     if settings.webhook_on:
-        secrets = [one.strip() for one in settings.webhook_token.get_secret_value().split(",") if one.strip()]
-        ways: list[webhooks.Authenticate] = [webhooks.SharedSecret(secrets)] if secrets else []
-        if settings.webhook_entra_audience:
-            tenant = settings.entra_tenant
-            keys = KeyCache(
-                metadata_url=settings.webhook_entra_metadata_url or ENTRA_METADATA.format(tenant), http=http
-            )
-            ways.append(EntraToken(audience=settings.webhook_entra_audience, keys=keys, tenant_id=tenant))
-        routes["/webhooks/azure-monitor"] = webhooks.route(store, ways, alerts_drain.wake)
+        routes["/webhooks/azure-monitor"] = webhooks.route(
+            store, webhook_auth.ways(settings, ground.http), alerts_drain.wake
+        )
     metrics = Metrics()
-    health = server.Health(checks={"store": lambda: _store_answers(store), "workflows": lambda: _fresh(replicas)})
-    loops += [
+
+    async def heartbeat() -> str:
+        return "" if replicas.fresh else "the heartbeat is stale"
+
+    health = server.Health(checks={"store": partial(housekeeping.store_answers, store), "workflows": heartbeat})
+    loops = [
         inbox_drain.run(),
         alerts_drain.run(),
         outbox.run(),
         Ticker(services=services).run(),
         replicas.run(),
-        _prune(engine, ledger, clock, log),
-        _count(metrics, store, log),
+        housekeeping.prune(engine, StoreLedger(store), services.clock, log),
+        housekeeping.count(metrics, store, log),
     ]
-    if isinstance(clock, SimulatedClock):
-        loops.append(clock.follow(http))
+    if isinstance(ground.clock, SimulatedClock):
+        loops.append(ground.clock.follow(ground.http))
     return App(
         settings=settings,
         services=services,
@@ -467,63 +284,98 @@ async def _join(  # noqa: C901, PLR0913, PLR0915, PLR0917  (the one place where 
     )
 
 
+def _services(ground: _Ground, people: People, may_change: Callable[[], bool]) -> Services:
+    """What the drivers work with."""
+    settings, fixes = ground.settings, fixes_registry.discover()
+    unknown = [fix for fix in settings.fixes.enable if fix not in fixes]
+    if unknown:
+        raise SettingsError([f"fixes.enable: there is no fix {fix}" for fix in unknown])
+    return Services(
+        store=ground.store,
+        clock=ground.clock,
+        read=ground.cloud.read,
+        operator=ground.cloud.operator,
+        checks=checks_registry.discover(),
+        fixes=fixes,
+        directory=people,
+        rules=routing.rules(settings),
+        route=routing.router(settings),
+        rpo=routing.rpo_rules(settings),
+        limits=routing.limits(settings),
+        fix_settings=routing.fix_settings(settings),
+        freezes=[Freeze(start=one.start, end=one.end, reason=one.reason) for one in settings.approvals.freeze],
+        expires=settings.approvals.expires,
+        remind=settings.approvals.remind,
+        poll=settings.poll_every,
+        proof_within=settings.jobs.proof_within,
+        role_settle=settings.role_settle,
+        diagnosis_limit_s=settings.azure.timeout.total_seconds(),
+        simulated=settings.simulated,
+        may_change=may_change,
+        log=ground.log,
+    )
+
+
+def _for_handlers(
+    services: Services, approvals: Approvals, incidents: Incidents, grants: Grants
+) -> handler_services.Services:
+    """What the handlers may use of it."""
+    return handler_services.Services(
+        read=services.read,
+        clock=services.clock,
+        checks=services.checks,
+        fixes=services.fixes,
+        codes=error_codes.load(),
+        rpo=services.rpo,
+        approvals=approvals,
+        incidents=incidents,
+        records=StoreRecords(services.store),
+        grants=grants,
+        limits=services.limits,
+        fix_settings=services.fix_settings,
+        ledger=StoreLedger(services.store),
+        limit_s=services.diagnosis_limit_s,
+        simulated=services.simulated,
+        read_only=services.operator is None,
+        operator_client_id=services.operator_client_id,
+        on_bug=lambda check, error: services.log.error("check_has_a_bug", check=check, exc_info=error),
+    )
+
+
+async def _slack_routes(
+    ground: _Ground, api: slack.SlackApi, directory: slack.SlackDirectory, inbox: Inbox
+) -> dict[str, server.Handler]:
+    """Slack's requests, by HTTP, through its socket, or both."""
+    settings = ground.settings
+    ground.log.info("slack", said=await slack.who_we_are(api, directory))
+    secret = settings.slack_signing_secret.get_secret_value()
+    bolt = slack.build_bolt(secret or "socket-mode-only", api, directory, inbox.put)
+    if app_token := settings.slack_app_token.get_secret_value():
+        handler = slack.socket_mode(bolt, app_token, settings.slack_api_url)
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # slack_bolt leaves it untyped
+        ground.stack.push_async_callback(handler.close_async)
+    return {"/slack/events": slack.route(bolt)} if secret else {}
+
+
 def _teams(
-    settings: Settings,
-    http: aiohttp.ClientSession,
-    store: Store,
-    put: Callable[[str, Mapping[str, Any], str | None], Awaitable[bool]],
-    router: handler_router.Router,
-    views: Views,
-    groups: EntraGroups,
+    ground: _Ground, inbox: Inbox, router: handler_router.Router, views: Views, groups: EntraGroups
 ) -> "Teams | None":
     # Imported here: the Bot Framework SDK costs a second that a bot on Slack alone need not spend.
     from bot.transports.teams import build_teams  # noqa: PLC0415
     from bot.transports.teams_store import StoreReferences, card_at  # noqa: PLC0415
 
     return build_teams(
-        settings,
-        http,
-        StoreReferences(store=store),
-        put,
+        ground.settings,
+        ground.http,
+        StoreReferences(store=ground.store),
+        inbox.put,
         commands=frozenset(router.commands),
         forms=frozenset(router.submit),
         view_for=views.view_for,
-        card_at=lambda conversation, message: card_at(store, conversation, message),
+        card_at=partial(card_at, ground.store),
         approvers=views.approvers,
         groups=groups.members,
     )
-
-
-async def _store_answers(store: Store) -> str:
-    try:
-        async with asyncio.timeout(5):
-            await store.one(sa.select(sa.literal(1).label("one")))
-    except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-        return f"the database does not answer ({type(error).__name__})"
-    return ""
-
-
-async def _fresh(replicas: Replicas) -> str:
-    return "" if replicas.fresh else "the heartbeat is stale"
-
-
-async def _prune(engine: Engine, ledger: StoreLedger, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
-    while True:
-        await asyncio.sleep(PRUNE_EVERY_S)
-        try:
-            pieces, looks = await engine.prune(KEEP_WORK), await ledger.prune(clock.now() - KEEP_LOOKS)
-            log.info("pruned", pieces=pieces, looks=looks)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            log.warning("prune_failed", error=str(error))
-
-
-async def _count(metrics: Metrics, store: Store, log: structlog.stdlib.BoundLogger) -> None:
-    while True:
-        try:
-            await metrics.refresh(store)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            log.warning("metrics_failed", error=str(error))
-        await asyncio.sleep(METRICS_EVERY_S)
 
 
 def may_listen(settings: Settings) -> None:

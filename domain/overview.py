@@ -100,6 +100,24 @@ def count_states(items: Iterable[ItemStatus]) -> Mapping[ItemState, int]:
     return {state: found[state] for state in ItemState}
 
 
+def exceptions_among(items: Iterable[ItemStatus]) -> tuple[ItemStatus, ...]:
+    """The items that need somebody or of which nothing is known, in their order."""
+    return tuple(one for one in items if one.state in {ItemState.NEEDS_YOU, ItemState.UNKNOWN})
+
+
+def _exit_code(*, bad: bool, blind: bool) -> int:
+    """1 when something is bad, 3 when nothing is known to be but something could not be read, else 0."""
+    if bad:
+        return 1
+    return 3 if blind else 0
+
+
+def _joint_exit_code(parts: Iterable[int], unread: tuple["UnreadSubscription", ...]) -> int:
+    """The exit code of all parts together, with the subscriptions that could not be listed."""
+    codes = set(parts)
+    return _exit_code(bad=1 in codes, blind=bool(unread) or 3 in codes)  # noqa: PLR2004  (the contract's own figure)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VaultStatus:
     """A vault's items, worst first, and its jobs of the last 24 hours.
@@ -124,14 +142,12 @@ class VaultStatus:
     @property
     def exceptions(self) -> tuple[ItemStatus, ...]:
         """The items that need somebody or of which nothing is known, worst first."""
-        return tuple(one for one in self.items if one.state in {ItemState.NEEDS_YOU, ItemState.UNKNOWN})
+        return exceptions_among(self.items)
 
     @property
     def exit_code(self) -> int:
         """1 when an item needs somebody, 3 when none does but something could not be read, else 0."""
-        if self.counts[ItemState.NEEDS_YOU]:
-            return 1
-        return 3 if self.unread or self.notes else 0
+        return _exit_code(bad=bool(self.counts[ItemState.NEEDS_YOU]), blind=bool(self.unread or self.notes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +188,12 @@ class FleetStatus:
     @property
     def exceptions(self) -> tuple[ItemStatus, ...]:
         """The items that need somebody or of which nothing is known, worst first."""
-        return tuple(one for one in self.items if one.state in {ItemState.NEEDS_YOU, ItemState.UNKNOWN})
+        return exceptions_among(self.items)
 
     @property
     def exit_code(self) -> int:
         """1 when an item needs somebody, 3 when none does but something could not be read, else 0."""
-        codes = {vault.exit_code for vault in self.vaults} | ({3} if self.unread_subscriptions else set())
-        return 1 if 1 in codes else max(codes, default=0)
+        return _joint_exit_code((vault.exit_code for vault in self.vaults), self.unread_subscriptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,9 +221,8 @@ class RpoTable:
     @property
     def exit_code(self) -> int:
         """1 when an RPO is breached, 3 when none is but something could not be read, else 0."""
-        if self.counts[RpoState.BREACHED]:
-            return 1
-        return 3 if self.unread_vaults or self.unread_subscriptions or self.notes else 0
+        blind = bool(self.unread_vaults or self.unread_subscriptions or self.notes)
+        return _exit_code(bad=bool(self.counts[RpoState.BREACHED]), blind=blind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,9 +288,7 @@ class JobsView:
     @property
     def exit_code(self) -> int:
         """1 when a job failed, 3 when none is known to have but details could not be read, else 0."""
-        if self.failed:
-            return 1
-        return 3 if self.notes else 0
+        return _exit_code(bad=bool(self.failed), blind=bool(self.notes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,9 +330,7 @@ class AgentsView:
     @property
     def exit_code(self) -> int:
         """1 when an agent needs somebody, 3 when none does but something could not be read, else 0."""
-        if self.having(Outcome.FAIL):
-            return 1
-        return 3 if self.blind else 0
+        return _exit_code(bad=bool(self.having(Outcome.FAIL)), blind=self.blind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,8 +343,7 @@ class PostureView:
     @property
     def exit_code(self) -> int:
         """1 when a check FAILs, 3 when none does but something could not be read, else 0."""
-        codes = {vault.exit_code for vault in self.vaults} | ({3} if self.unread_subscriptions else set())
-        return 1 if 1 in codes else max(codes, default=0)
+        return _joint_exit_code((vault.exit_code for vault in self.vaults), self.unread_subscriptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,6 +393,5 @@ class RestoreView:
     @property
     def exit_code(self) -> int:
         """1 when something blocks, 3 when nothing is known to but something could not be read, else 0."""
-        if self.blocked:
-            return 1
-        return 3 if self.points_unread or self.diagnosis.blind or not self.diagnosis.complete else 0
+        blind = bool(self.points_unread or self.diagnosis.blind or not self.diagnosis.complete)
+        return _exit_code(bad=self.blocked, blind=blind)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from domain.arm import ItemId
 from domain.backup import ProtectedItem, Server
 from domain.fix import FixPlan, Proof
 from domain.ports import BackupReader
@@ -38,6 +39,12 @@ def older(text: str, minimum: str) -> bool | None:
     """Whether ``text`` is older than ``minimum``; None when it was not reported or is no version."""
     mine = version(text)
     return mine < version(minimum) if mine else None
+
+
+async def mars_proof(plan: FixPlan, read: BackupReader) -> Proof:
+    """Proved: the vault reports a supported version of the item's MARS agent, newer than the plan's ``agent_version``."""
+    server = await server_of(await read.item(ItemId.parse(plan.item_id)), read)
+    return version_proof(server.agent_version if server is not None else "", plan, "agent_version")
 
 
 def version_proof(found: str, plan: FixPlan, fact: str) -> Proof:

@@ -70,11 +70,16 @@ async def with_progress(
 
 
 async def changes_before(context: Context, diagnosis: Diagnosis) -> diagnosis_card.Changes:
-    """Who changed what between the last good point and the failure; nothing where nothing failed."""
+    """Who changed what between the last good point and the failure; nothing where nothing failed.
+
+    First what may have brought about a cause, the likeliest cause's before the others', then the rest; each newest first.
+    """
     if not diagnosis.failed or context.item is None:
         return ()
     found = await what_changed(context, diagnosis)
-    return tuple((change.at, change.actor, change.sentence) for change in reversed(found.changes))
+    suspects = [change for cause in diagnosis.causes for change in reversed(found.explaining(cause.id))]
+    ordered = dict.fromkeys((*suspects, *reversed(found.changes)))
+    return tuple((change.at, change.actor, change.sentence) for change in ordered)
 
 
 async def answer(

@@ -9,7 +9,7 @@ from diagnostics.error_codes import ErrorCodes
 from diagnostics.registry import Check, Ledger, Limits
 from domain.actor import Actor
 from domain.approval import Approval
-from domain.approval_policy import Decision, Rule, Standing
+from domain.approval_policy import Decision, Rule
 from domain.arm import ItemId
 from domain.backup import ProtectedItem, Vault
 from domain.finding import Diagnosis
@@ -58,14 +58,6 @@ class ApprovalDesk(Protocol):
 
     async def open_requests(self) -> Sequence[Approval]:
         """What waits or is being done."""
-        ...
-
-    def rule_for(self, plan: FixPlan) -> Rule | None:
-        """The rule that governs a plan."""
-        ...
-
-    async def standing(self, entries: Sequence[str], actor: Actor, plan: FixPlan | None = None) -> Standing:
-        """What must be known of a person to decide about them."""
         ...
 
     async def rights(self, actor: Actor) -> Sequence[tuple[Rule, Decision, Decision]]:

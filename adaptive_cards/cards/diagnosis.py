@@ -32,6 +32,7 @@ SIGNS = {
 CAUSES_SHOWN = 3
 CHANGES_SHOWN = 5
 Changes = tuple[tuple[datetime, str, str], ...]
+"""(when, who, what) of each change; what is a sentence that begins with who."""
 Fixes = tuple[tuple[str, str], ...]
 
 
@@ -123,9 +124,7 @@ def render(
     rest = tuple(finding for finding in diagnosis.findings if finding.outcome in {Outcome.PASS, Outcome.NOT_APPLICABLE})
     if changes:
         elements.append(Text(Bold("What changed before it failed")))
-        elements.append(
-            Bullets(tuple(spans(ago(at, now), f", {actor}: {what}") for at, actor, what in changes[:CHANGES_SHOWN]))
-        )
+        elements.append(Bullets(tuple(spans(ago(at, now), f": {what}") for at, _, what in changes[:CHANGES_SHOWN])))
         if len(changes) > CHANGES_SHOWN:
             elements.append(Note(f"… {len(changes) - CHANGES_SHOWN} more changes are not shown"))
     if not diagnosis.complete:

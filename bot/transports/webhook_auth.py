@@ -5,14 +5,18 @@ https://learn.microsoft.com/azure/azure-monitor/alerts/action-groups#configure-a
 
 from dataclasses import dataclass
 
+import aiohttp
 import jwt
 import structlog
 from aiohttp import web
 
+from bot.settings import Settings
 from bot.transports.teams_auth import IssuerUnavailable, KeyCache
+from bot.transports.webhooks import Authenticate, SharedSecret
 
 MONITOR_APP_ID = "461e8683-5575-4561-ac7f-899cc907d62a"
 """Azure Monitor's own application ("AZNS AAD Webhook"), the same in every tenant."""
+ENTRA_METADATA = "https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration"
 ROLE = "ActionGroupsSecureWebhook"
 LEEWAY_S = 300
 UNAUTHENTICATED, FORBIDDEN = 401, 403
@@ -68,3 +72,15 @@ class EntraToken:
             options={"require": ["exp", "iss", "aud"]},
         )
         return claims
+
+
+def ways(settings: Settings, http: aiohttp.ClientSession) -> list[Authenticate]:
+    """How a request to the webhook may prove where it comes from, as the settings say; none: the webhook is off."""
+    secrets = [one.strip() for one in settings.webhook_token.get_secret_value().split(",") if one.strip()]
+    found: list[Authenticate] = [SharedSecret(secrets)] if secrets else []
+    if settings.webhook_entra_audience:
+        tenant = settings.entra_tenant
+        metadata_url = settings.webhook_entra_metadata_url or ENTRA_METADATA.format(tenant)
+        keys = KeyCache(metadata_url=metadata_url, http=http)
+        found.append(EntraToken(audience=settings.webhook_entra_audience, keys=keys, tenant_id=tenant))
+    return found

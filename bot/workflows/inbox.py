@@ -43,7 +43,7 @@ class Inbox:
     wake: Callable[[], None] = lambda: None
     log: structlog.stdlib.BoundLogger = field(default_factory=structlog.get_logger)
 
-    async def put(self, kind: str, payload: Mapping[str, Any], *, dedupe: str | None = None) -> bool:
+    async def put(self, kind: str, payload: Mapping[str, Any], dedupe: str | None = None) -> bool:
         """Store one thing that came in; ``kind`` is ``platform.what``. False: it is a repetition."""
         async with self.store.begin() as tx:
             stored = await tx.insert_new(

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from adaptive_cards.cards import diagnosis as diagnosis_card
 from adaptive_cards.cards import incident as incident_card
 from bot.store import tables as t
-from bot.store.store import Place, Row, Tx, new_id
+from bot.store.store import Row, Tx, new_id
 from bot.workflows import rows
 from bot.workflows.ledger import StoreLedger
 from bot.workflows.services import Services
+from bot.workflows.ticker import LEASE
 from diagnostics.error_codes import load as load_codes
 from diagnostics.instant import stopped
 from diagnostics.registry import Context
@@ -23,14 +24,13 @@ from domain.approval import State
 from domain.arm import ItemId, VaultId, key, name_of
 from domain.backup import ProtectedItem, Vault
 from domain.errors import GatewayError, NotFound, RequestError
-from domain.finding import Diagnosis, Outcome
+from domain.finding import Diagnosis, Finding, Outcome
 from domain.fix import FixPlan, Kind
 from domain.incident import Alert, Incident, Operation, Severity
 from domain.records import dump_diagnosis
 from domain.schedule import RpoState
 from handlers.diagnosing import changes_before
 
-LEASE = timedelta(seconds=60)
 BREATH = timedelta(seconds=5)
 DIAGNOSES_AT_MOST = 5
 
@@ -165,7 +165,7 @@ class Incidents:
             return
         current = rows.incident(row)
         mentions = self.services.route(VaultId.parse(current.vault_id), {}).mention
-        for record in row["places"] or []:
+        for place in rows.threads(row, message_key(incident_id)):
             card = incident_card.announcement(
                 current,
                 text,
@@ -173,7 +173,6 @@ class Incidents:
                 now=tx.now,
                 simulated=self.services.simulated,
             )
-            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(incident_id))
             await tx.say(f"{message_key(incident_id)}:announce:{row['failures']}:{row['severity']}", place, card)
 
     # -- diagnosing ----------------------------------------------------------------------------------------------
@@ -291,10 +290,7 @@ class Incidents:
             )
             if tries == 1 or give_up:
                 await self.show(tx, row["id"])
-                for record in row["places"] or []:
-                    place = Place(
-                        platform=record["platform"], channel=record["channel"], thread_key=message_key(row["id"])
-                    )
+                for place in rows.threads(row, message_key(row["id"])):
                     card = incident_card.could_not_look(
                         rows.incident(row), why, again=not give_up, simulated=self.services.simulated
                     )
@@ -312,8 +308,7 @@ class Incidents:
             simulated=self.services.simulated,
             changes=changes,
         )
-        for record in row["places"] or []:
-            place = Place(platform=record["platform"], channel=record["channel"], thread_key=message_key(current.id))
+        for place in rows.threads(row, message_key(current.id)):
             await tx.say(f"{message_key(current.id)}:diagnosis", place, card)
 
     def offers(self, diagnosis: Diagnosis) -> tuple[tuple[str, str], ...]:
@@ -421,8 +416,8 @@ class Incidents:
             now=tx.now,
             simulated=self.services.simulated,
         )
-        for record in row["places"] or []:
-            await tx.say(message_key(incident_id), Place(**record), card)
+        for place in rows.places(row):
+            await tx.say(message_key(incident_id), place, card)
         return current
 
     async def get(self, incident_id: str) -> Incident:
@@ -491,24 +486,24 @@ def _what(operation: Operation, count: int, alert: Alert) -> str:
     return word if count == 1 else f"{word} {count}×"
 
 
-def _finding(diagnosis: Diagnosis, check: str) -> Mapping[str, str]:
-    found = next((one for one in diagnosis.findings if one.check == check), None)
-    return found.facts if found else {}
+def _finding(diagnosis: Diagnosis, check: str) -> Finding | None:
+    return next((one for one in diagnosis.findings if one.check == check), None)
 
 
 def _code(diagnosis: Diagnosis) -> str:
-    found = next((one for one in diagnosis.findings if one.check == "last_backup_succeeded"), None)
+    found = _finding(diagnosis, "last_backup_succeeded")
     return found.facts.get("error_code", "") if found and found.outcome is Outcome.FAIL else ""
 
 
 def _what_found(diagnosis: Diagnosis) -> str:
-    in_row = _finding(diagnosis, "last_backup_succeeded").get("failed_in_a_row", "")
+    found = _finding(diagnosis, "last_backup_succeeded")
+    in_row = found.facts.get("failed_in_a_row", "") if found else ""
     return f"backup failed {in_row}×" if in_row.isdecimal() and int(in_row) > 1 else ""
 
 
 def _rpo_facts(diagnosis: Diagnosis, now: datetime) -> dict[str, Any]:
     """What the first line says of the recovery point, from the check that judged it."""
-    found = next((one for one in diagnosis.findings if one.check == "recovery_point_is_recent"), None)
+    found = _finding(diagnosis, "recovery_point_is_recent")
     if found is None:
         return {"rpo_state": RpoState.UNKNOWN.value}
     facts: dict[str, Any] = {"rpo_state": found.facts.get("state", RpoState.UNKNOWN.value)}

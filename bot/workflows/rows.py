@@ -1,19 +1,33 @@
 """Rows of the store as the entities that cards and handlers speak of."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.store.store import Row
+from bot.store.store import Place, Row
 from domain.actor import Actor
 from domain.approval import Approval, RunView, State, StepState, StepView, Vote
 from domain.approval_policy import Rule
+from domain.fix import FixPlan
 from domain.incident import Incident, Operation, Severity
-from domain.records import load_diagnosis, load_plan
+from domain.records import dump_plan, load_diagnosis, load_plan
 
 
 def moment(text: str | None) -> datetime | None:
     """A moment in a JSON record."""
     return datetime.fromisoformat(text) if text else None
+
+
+def places(row: Row) -> Iterator[Place]:
+    """Where a request or an incident is shown."""
+    for record in row["places"] or ():
+        yield Place(**record)
+
+
+def threads(row: Row, message_key: str) -> Iterator[Place]:
+    """The same places, each in the thread of the message ``message_key`` there."""
+    return (replace(place, thread_key=message_key) for place in places(row))
 
 
 def dump_rule(rule: Rule) -> dict[str, Any]:
@@ -37,6 +51,18 @@ def _rule(record: dict[str, Any]) -> Rule:
         self_approval=record["self_approval"],
         break_glass=tuple(record["break_glass"]),
     )
+
+
+def plan_columns(plan: FixPlan, rule: Rule, client_id: str) -> dict[str, Any]:
+    """The columns of a request that a new plan sets: the plan, which it is, its rule, and nobody's vote yet."""
+    return {
+        "plan": dump_plan(plan),
+        "risk": plan.risk.value,
+        "fingerprint": plan.fingerprint(client_id),
+        "operator_client_id": client_id,
+        "rule": dump_rule(rule),
+        "votes": [],
+    }
 
 
 def dump_vote(vote: Vote) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bot.store import tables as t
 from bot.workflows.services import Services
 
 LEASE = timedelta(seconds=60)
+"""How long after a piece of work was handed out its row is looked at again."""
 AT_ONCE = 200
 
 KINDS: dict[str, sa.Table] = {

@@ -1,7 +1,7 @@
 """Let failed jobs raise alerts, and let those alerts reach this bot and on call."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -238,11 +238,6 @@ def _sentence(request: PlanRequest, calls: Sequence[Call], *, off: bool) -> str:
 def _undo(calls: Sequence[Call]) -> str:
     made = [call.resource for call in calls if call.method == "PUT"]
     return az("resource", "delete", "--ids", *reversed(made))
-
-
-def settings_of(body: Mapping[str, object]) -> Mapping[str, object]:
-    """The vault's alert settings; empty when Azure leaves the block out, which means that all alerts are on."""
-    return section(body, "properties", "monitoringSettings", "azureMonitorAlertSettings")
 
 
 FIX = EnableFailureAlerts()

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from domain.arm import ItemId
 from domain.backup import Server, Workload
 from domain.fix import FixPlan, Proof, Risk, RunFacts
 from domain.ports import BackupReader
 from fixes.guides import Failure, guide, last_failure
 from fixes.planning import require
 from fixes.registry import FixSpec, PlanRequest
-from fixes.servers import older, server_of, version_proof
+from fixes.servers import mars_proof, older, server_of
 
 _CREDENTIALS = "2.0.9249.0"
 _MANDATORY = "2.0.9083.0"
@@ -51,9 +50,7 @@ class GuideMarsUpdate:
 
     async def verify(self, plan: FixPlan, facts: RunFacts, read: BackupReader, now: datetime) -> Proof:  # noqa: ARG002
         """A supported version."""
-        item = await read.item(ItemId.parse(plan.item_id))
-        server = await server_of(item, read)
-        return version_proof(server.agent_version if server is not None else "", plan, "agent_version")
+        return await mars_proof(plan, read)
 
 
 def mars_steps(name: str, server: Server | None, failure: Failure, minimum: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.arm import ItemId, key, name_of
+from domain.arm import key, name_of
 from domain.backup import Server, VirtualMachine, Workload
 from domain.errors import RequestError, ResourceNotFound
 from domain.fix import FixPlan, Proof, Risk, RunFacts
@@ -10,7 +10,7 @@ from domain.ports import BackupReader
 from fixes.planning import GUID, checked, common, require, switched_on
 from fixes.registry import FixSpec, Parameter, PlanRequest
 from fixes.scripts import HANDS_OUT, RUN_ACTION, RUN_READS, UPDATE_MARS, az_script, is_windows, script_call, unreachable
-from fixes.servers import server_of, short, version_proof
+from fixes.servers import mars_proof, server_of, short
 
 
 class UpdateMarsAgent:
@@ -75,9 +75,7 @@ class UpdateMarsAgent:
 
     async def verify(self, plan: FixPlan, facts: RunFacts, read: BackupReader, now: datetime) -> Proof:  # noqa: ARG002
         """A newer, supported version."""
-        item = await read.item(ItemId.parse(plan.item_id))
-        server = await server_of(item, read)
-        return version_proof(server.agent_version if server is not None else "", plan, "agent_version")
+        return await mars_proof(plan, read)
 
 
 async def _machine(vm_id: str, server: Server, read: BackupReader) -> VirtualMachine:

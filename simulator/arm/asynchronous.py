@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 
 from simulator import timings
@@ -101,3 +102,23 @@ def result(call: Call, operation: Operation) -> Answer:
     if operation.body is not None:
         return Answer(200, operation.body)
     return Answer(204)
+
+
+def statuses(owner: Callable[[Call], object]) -> Callable[[Call], Answer]:
+    """A route that tells an operation's state as Azure Backup does; ``owner`` raises the 404 of what it belongs to."""
+
+    def status(call: Call) -> Answer:
+        owner(call)
+        return Answer(200, status_body(call, find(call, call.parts["operation"])))
+
+    return status
+
+
+def results(owner: Callable[[Call], object] = lambda _: None) -> Callable[[Call], Answer]:
+    """A route that tells an operation's end: 202 while it runs, then its result or 204; ``owner`` as in `statuses`."""
+
+    def end(call: Call) -> Answer:
+        owner(call)
+        return result(call, find(call, call.parts["operation"]))
+
+    return end

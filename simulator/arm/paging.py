@@ -32,10 +32,3 @@ def paged(call: Call, rows: Sequence[Json]) -> Answer:
         query = "&".join(f"{quote(k, safe='$')}={quote(v, safe='')}" for k, v in pairs)
         body["nextLink"] = f"{call.origin}{quote(call.path, safe='/;')}?{query}"
     return Answer(200, body)
-
-
-def slice_for(call: Call) -> tuple[int, int]:
-    """The rows that the page asked for needs, for lists that are made on demand."""
-    token = call.query.get("$skiptoken")
-    start = position(token) if token else 0
-    return start, start + call.page_size

@@ -370,11 +370,6 @@ def operation(call: Call) -> Answer:
     return Answer(200, body)
 
 
-def operation_result(call: Call) -> Answer:
-    """The end of an operation of Compute: 202 while it runs, then its result or 204."""
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
 def register(router: Router) -> None:
     """Registers this module's operations."""
     read = f"{COMPUTE}/virtualMachines/read"
@@ -396,4 +391,4 @@ def register(router: Router) -> None:
     base = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}"
     poll = f"{COMPUTE}/locations/operations/read"
     router.add("GET", base + "/operations/{operation}", operation, action=poll)
-    router.add("GET", base + "/operationResults/{operation}", operation_result, action=poll)
+    router.add("GET", base + "/operationResults/{operation}", asynchronous.results(), action=poll)

@@ -180,12 +180,6 @@ def refresh(call: Call) -> Answer:
     )
 
 
-def refresh_result(call: Call) -> Answer:
-    """The end of a refresh: 202 while it runs, then 204."""
-    vault_of(call)
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
 def list_engines(call: Call) -> Answer:
     """The backup servers of a vault."""
     vault = vault_of(call)
@@ -258,7 +252,7 @@ def register(router: Router) -> None:
     router.add(
         "GET",
         FABRIC + "/operationResults/{operation}",
-        refresh_result,
+        asynchronous.results(vault_of),
         action=f"{RS}/backupFabrics/operationResults/read",
     )
     router.add("GET", VAULT + "/backupEngines", list_engines, action=f"{RS}/backupEngines/read")

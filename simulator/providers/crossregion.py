@@ -129,11 +129,6 @@ def status(call: Call) -> Answer:
     return Answer(200, body)
 
 
-def result(call: Call) -> Answer:
-    """The end of a cross-region restore's start: 202 while it runs, then 204."""
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
 def _vault(call: Call, body: Json) -> Vault:
     vault = call.world.vaults.get(str(body.get("resourceId", "")).casefold())
     if vault is None:
@@ -199,7 +194,7 @@ def register(router: Router) -> None:
     router.add(
         "GET",
         LOCATION + "/backupCrrOperationResults/{operation}",
-        result,
+        asynchronous.results(),
         action=f"{ACTIONS}/backupCrrOperationResults/read",
     )
     router.add("POST", LOCATION + "/backupCrrJob", get_job, action=f"{ACTIONS}/backupCrrJob/action", reads=True)

@@ -238,30 +238,6 @@ def delete_item(call: Call) -> Answer:
     return asynchronous.accepted(call, operation, f"{base}/backupOperations", f"{base}/backupOperationResults")
 
 
-def item_status(call: Call) -> Answer:
-    """The state of an operation on an item."""
-    item_of(call)
-    return Answer(200, asynchronous.status_body(call, asynchronous.find(call, call.parts["operation"])))
-
-
-def item_result(call: Call) -> Answer:
-    """The end of an operation on an item: 202 while it runs, then 204."""
-    item_of(call)
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
-def vault_status(call: Call) -> Answer:
-    """The state of any backup operation of a vault, by its id alone."""
-    vault_of(call)
-    return Answer(200, asynchronous.status_body(call, asynchronous.find(call, call.parts["operation"])))
-
-
-def vault_result(call: Call) -> Answer:
-    """The end of any backup operation of a vault: 202 while it runs, then 204."""
-    vault_of(call)
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
 def register(router: Router) -> None:
     """Registers this module's operations."""
     router.add("GET", VAULT + "/backupProtectedItems", list_items, action=f"{RS}/backupProtectedItems/read")
@@ -272,19 +248,24 @@ def register(router: Router) -> None:
     router.add(
         "GET",
         ITEM + "/operationsStatus/{operation}",
-        item_status,
+        asynchronous.statuses(item_of),
         action=f"{ITEM_ACTION}/operationsStatus/read",
     )
     router.add(
         "GET",
         ITEM + "/operationResults/{operation}",
-        item_result,
+        asynchronous.results(item_of),
         action=f"{ITEM_ACTION}/operationResults/read",
     )
-    router.add("GET", VAULT + "/backupOperations/{operation}", vault_status, action=f"{RS}/backupOperations/read")
+    router.add(
+        "GET",
+        VAULT + "/backupOperations/{operation}",
+        asynchronous.statuses(vault_of),
+        action=f"{RS}/backupOperations/read",
+    )
     router.add(
         "GET",
         VAULT + "/backupOperationResults/{operation}",
-        vault_result,
+        asynchronous.results(vault_of),
         action=f"{RS}/backupOperationResults/read",
     )

@@ -254,18 +254,6 @@ def cancel_job(call: Call) -> Answer:
     )
 
 
-def operation_status(call: Call) -> Answer:
-    """The state of a cancellation."""
-    _job(call)
-    return Answer(200, asynchronous.status_body(call, asynchronous.find(call, call.parts["operation"])))
-
-
-def operation_results(call: Call) -> Answer:
-    """The end of a cancellation: 202 while it runs, then 204."""
-    _job(call)
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
 def register(router: Router) -> None:
     """Registers this module's operations."""
     one = VAULT + "/backupJobs/{job}"
@@ -276,12 +264,12 @@ def register(router: Router) -> None:
     router.add(
         "GET",
         one + "/operationsStatus/{operation}",
-        operation_status,
+        asynchronous.statuses(_job),
         action=f"{RS}/backupJobs/operationsStatus/read",
     )
     router.add(
         "GET",
         one + "/operationResults/{operation}",
-        operation_results,
+        asynchronous.results(_job),
         action=f"{RS}/backupJobs/operationResults/read",
     )

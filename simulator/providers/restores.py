@@ -200,12 +200,6 @@ def validate_now(call: Call) -> Answer:
     return Answer(200, {"validateOperationResponse": {"validationResults": _problems(call)}})
 
 
-def validation_status(call: Call) -> Answer:
-    """The state of a validation, with its results at the end."""
-    vault_of(call)
-    return Answer(200, asynchronous.status_body(call, asynchronous.find(call, call.parts["operation"])))
-
-
 def validation_result(call: Call) -> Answer:
     """The end of a validation: 202 while it runs, then its results."""
     vault_of(call)
@@ -236,6 +230,6 @@ def register(router: Router) -> None:
         action=f"{RS}/backupValidateOperation/action",
         reads=True,
     )
-    for kind, handler in (("Statuses", validation_status), ("", validation_result)):
+    for kind, handler in (("Statuses", asynchronous.statuses(vault_of)), ("", validation_result)):
         name = "backupValidateOperationsStatuses" if kind else "backupValidateOperationResults"
         router.add("GET", VAULT + f"/{name}/{{operation}}", handler, action=f"{RS}/{name}/read")

@@ -1,7 +1,5 @@
 """Recovery Services vaults: list, get and the settings that a PATCH changes (api Microsoft.RecoveryServices)."""
 
-import base64
-
 from simulator.arm import asynchronous
 from simulator.arm.call import Answer, ArmError, Call, refuse_unknown
 from simulator.arm.paging import paged
@@ -147,12 +145,6 @@ def operation_status(call: Call) -> Answer:
     )
 
 
-def operation_results(call: Call) -> Answer:
-    """The vault, when its change is done."""
-    vault_of(call)
-    return asynchronous.result(call, asynchronous.find(call, call.parts["operation"]))
-
-
 def usages(call: Call) -> Answer:
     """How much of its limits a vault uses."""
     vault = vault_of(call)
@@ -188,7 +180,12 @@ def register(router: Router) -> None:
     router.add("GET", VAULT, get_vault, action=read)
     router.add("PATCH", VAULT, patch_vault, action=f"{RS}/write")
     router.add("GET", VAULT + "/operationStatus/{operation}", operation_status, action=f"{RS}/operationStatus/read")
-    router.add("GET", VAULT + "/operationResults/{operation}", operation_results, action=f"{RS}/operationStatus/read")
+    router.add(
+        "GET",
+        VAULT + "/operationResults/{operation}",
+        asynchronous.results(vault_of),
+        action=f"{RS}/operationStatus/read",
+    )
     router.add("GET", VAULT + "/usages", usages, action=f"{RS}/usages/read")
     router.add(
         "GET",
@@ -196,8 +193,3 @@ def register(router: Router) -> None:
         deleted_vaults,
         action="Microsoft.RecoveryServices/locations/deletedVaults/read",
     )
-
-
-def resource_number(vault: Vault) -> str:
-    """The number by which the service itself knows a vault."""
-    return str(int.from_bytes(base64.b16decode(stable_uuid("vault", vault.id).replace("-", "")[:14].upper()), "big"))

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,11 @@ from simulator.senders import AzureMonitorSender, SlackSender
 from simulator.server import Simulator
 from simulator.slack import FakeSlack
 from simulator.slack_state import OpenView, SlackMessage
+from tests.waiting import PATIENCE_S, until
 
 PROGRAM = str(Path(sys.executable).with_name("backupbot"))
 SECRET = "signing-secret-of-the-tests"
 TOKEN = "webhook-token-of-the-tests"
-PATIENCE_S = 45.0
 BARE = {"PATH": os.defpath, "LANG": "C.UTF-8", "COVERAGE_PROCESS_START": os.environ.get("COVERAGE_PROCESS_START", "")}
 
 RULES = f"""
@@ -37,20 +37,6 @@ approvers = ["email:ana@contoso.com", "slack:U0BEN", "email:max@contoso.com", "e
              "slack:U0EXTERN", "slack:U0ROBOT"]
 break_glass = ["slack:U0MAX"]
 """
-
-
-async def until(what: str, look: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
-    """Poll until something is there."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within_s
-    while True:
-        found = look()
-        value = await found if isinstance(found, Awaitable) else found
-        if value:
-            return value
-        if loop.time() > deadline:
-            raise TimeoutError(f"{what} did not come within {within_s:.0f} s")
-        await asyncio.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -336,5 +322,4 @@ __all__ = [
     "run",
     "serving",
     "stage",
-    "until",
 ]

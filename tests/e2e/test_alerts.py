@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from simulator.chat_people import ANA, EXTERNAL, MAX
 from simulator.senders import AzureMonitorSender
-from tests.e2e.support import RULES, Stage, alert, stage, until
+from tests.e2e.support import RULES, Stage, alert, stage
+from tests.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-alerts")]
 
@@ -206,10 +207,11 @@ async def test_a_store_that_is_down_is_503_and_comes_back(alerted: Stage) -> Non
     assert refused.seconds < 10  # an action group gives up then
     assert refused.headers["Retry-After"]
 
-    async def again() -> bool | None:
-        return True if (await alerted.monitor.alert(alert(vault, alert_id="down"))).status == 202 else None
+    async def again() -> bool:
+        return (await alerted.monitor.alert(alert(vault, alert_id="down"))).status == 202
 
-    await until("the alert is taken again", again)
+    taken: bool = await until("the alert is taken again", again)
+    assert taken
 
 
 async def test_without_a_token_the_route_is_not_there(tmp_path: Any) -> None:

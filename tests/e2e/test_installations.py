@@ -11,7 +11,8 @@ from aiohttp import web
 from simulator.chat_people import ANA, BEN, MAX
 from simulator.server import Simulator
 from simulator.slack import FakeSlack
-from tests.e2e.support import BARE, PROGRAM, RULES, Stage, changes, environment, run, serving, stage, until
+from tests.e2e.support import BARE, PROGRAM, RULES, Stage, changes, environment, run, serving, stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("e2e-installations")
 

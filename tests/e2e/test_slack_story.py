@@ -13,7 +13,8 @@ from simulator.chat_people import ANA, BEN, EVE, EXTERNAL, GONE, GUEST, MAX, ROB
 from simulator.senders import Forgery, SlackSender
 from simulator.slack_sender import FORM
 from simulator.slack_state import SlackMessage
-from tests.e2e.support import SECRET, Stage, changes, until
+from tests.e2e.support import SECRET, Stage, changes
+from tests.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-slack")]
 

@@ -1,12 +1,11 @@
 """The whole bot on both platforms at once: simulated cloud, fake Slack, fake Teams, real routes, real store."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,12 +22,11 @@ from simulator.teams import FakeTeams
 from simulator.teams_issuer import Issuer
 from simulator.teams_state import TeamsMessage
 from tests.cards.oracles import check_slack, check_teams, objects, slack_text, teams_text
+from tests.waiting import until
 
 Json = dict[str, Any]
-T = TypeVar("T")
 SECRET = "signing-secret-of-both"
 TOKEN = "webhook-token-of-both"
-PATIENCE_S = 20.0
 _KEYS = Issuer()  # RSA keys take longer to make than most tests
 
 ROUTE = f"""
@@ -49,20 +47,6 @@ approvers = ["email:ana@contoso.com", "email:max@contoso.com", "email:ben@contos
              "email:xaver@fabrikam.com"]
 """
 )
-
-
-async def until(what: str, look: Callable[[], Awaitable[T | None] | T | None], within_s: float = PATIENCE_S) -> T:
-    """Poll until something is there."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within_s
-    while True:
-        found = look()
-        value = await found if isinstance(found, Awaitable) else found
-        if value:
-            return value
-        if loop.time() > deadline:
-            raise TimeoutError(f"{what} did not come within {within_s:.0f} s")
-        await asyncio.sleep(0.05)
 
 
 def executes(card: Json, title: str) -> list[tuple[str, Json]]:

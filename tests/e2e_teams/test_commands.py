@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from simulator.chat_people import ANA, EVE, MAX, TEAMS_CHANNEL, TEAMS_GROUP_CHAT
-from tests.e2e_teams.stage import Stage, until
+from tests.e2e_teams.stage import Stage
+from tests.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 

@@ -14,7 +14,8 @@ from simulator.slack import FakeSlack
 from simulator.teams import FakeTeams
 from simulator.world.model import World
 from tests.cards.oracles import objects, slack_text, teams_text
-from tests.e2e_teams.stage import ROUTE, Stage, executes, stage, until
+from tests.e2e_teams.stage import ROUTE, Stage, executes, stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

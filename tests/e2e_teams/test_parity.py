@@ -7,7 +7,8 @@ import pytest
 from bot.demo import alert_for
 from simulator.chat_people import ANA, BEN, EVE, EXTERNAL, GUEST, MAX, TEAMS_CHANNEL, Person
 from tests.cards.oracles import slack_text, teams_text
-from tests.e2e_teams.stage import Stage, executes, until
+from tests.e2e_teams.stage import Stage, executes
+from tests.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 

@@ -8,7 +8,8 @@ import pytest
 from bot.demo import alert_for
 from simulator.chat_people import ANA, EVE, MAX, TEAMS_CHANNEL
 from tests.cards.oracles import teams_text
-from tests.e2e_teams.stage import Stage, stage, until
+from tests.e2e_teams.stage import Stage, stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -66,4 +67,6 @@ async def incident_on_both(both: Stage) -> None:
     assert post.activity["summary"].startswith("CRITICAL") or "CRITICAL" in post.activity["summary"]
     assert len(diagnosis) >= 1
     on_slack = await both.slack_card("RPO 26 h breached")
-    assert [one for one in both.slack.messages.values() if one.thread_ts == on_slack.ts]
+    await until(
+        "the thread on Slack", lambda: [one for one in both.slack.messages.values() if one.thread_ts == on_slack.ts]
+    )

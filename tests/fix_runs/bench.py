@@ -1,8 +1,7 @@
 """The simulated cloud, the real gateways of both identities, a real database, and the real desks and drivers between them.
 
 Time is the simulated world's: instead of waiting, a test moves its clock to the next moment at which the bot has something to
-do. The engine is the smallest that keeps the promise of :class:`bot.workflows.engine.Engine`: work is stored with the
-transaction that asks for it, and done once for each tag.
+do.
 """
 
 import uuid
@@ -20,12 +19,8 @@ from bot.settings import load
 from bot.store import chain, database
 from bot.store import tables as t
 from bot.store.store import Place, Row, Store, Tx
-from bot.workflows.approvals import Approvals
-from bot.workflows.execution import Execution
-from bot.workflows.grants import Grants
-from bot.workflows.incidents import Incidents
 from bot.workflows.services import Route, Services
-from bot.workflows.ticker import KINDS, Ticker
+from bot.workflows.ticker import KINDS
 from diagnostics import registry as checks_registry
 from diagnostics.locate import find_item, find_vault
 from diagnostics.runner import diagnose
@@ -40,39 +35,25 @@ from domain.ports import BackupOperator
 from domain.schedule import RpoRules
 from fixes import registry as fixes_registry
 from fixes.registry import FixSettings
+from handlers.requests import Where
 from simulator.clock import SimClock
 from simulator.control import FaultOrder, InjectedFault
 from simulator.server import Simulator
 from simulator.world.engine import refresh_wake
 from simulator.world.model import Item, Seeded
+from tests.fakes.desks import WORK, Desks, enqueue
 
 MAX = Actor(platform="slack", id="U0MAX", name="Max Weber", email="max@contoso.com", email_confirmed=True)
 ANA = Actor(platform="slack", id="U0ANA", name="Ana Lima", email="ana@contoso.com", email_confirmed=True)
 ANYBODY = Rule(name="anybody but the one who asks", requesters=("*",), approvers=("*",))
 CHANNEL = Place(platform="slack", channel="C0BACKUP")
+HERE = Where(platform="slack", channel="C0BACKUP")
 
 CATALOGUE = fixes_registry.discover()
 OFF_BY_DEFAULT = frozenset(name for name, fix in CATALOGUE.items() if fix.spec.off_by_default)
 SPEED = 6000.0
 """A backup of half an hour takes 0.3 s: it is over whenever the bot looks again."""
 LIVE = frozenset({"requested", "approved", "executing"})
-
-WORK = sa.Table(
-    "test_fix_runs_work",
-    sa.MetaData(),
-    sa.Column("n", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, unique=True),
-    sa.Column("kind", sa.Text),
-    sa.Column("row_id", sa.Text),
-    sa.Column("done", sa.Boolean, default=False),
-)
-
-
-def enqueue(connection: sa.Connection, kind: str, row_id: str, tag: str) -> None:
-    """Store a piece of work with the caller's transaction, once for a tag."""
-    name = f"{kind}:{row_id}:{tag}"
-    if connection.execute(sa.select(WORK.c.n).where(WORK.c.id == name)).first() is None:
-        connection.execute(WORK.insert().values(id=name, kind=kind, row_id=row_id, done=False))
 
 
 class KilledError(BaseException):
@@ -170,31 +151,13 @@ class Nobody:
         return ""
 
 
-@dataclass
-class Bench:
+@dataclass(kw_only=True)
+class Bench(Desks):
     """What a test moves and looks at."""
 
     sim: Simulator
     cloud: Azure
-    store: Store
-    services: Services
     killer: Killer
-    approvals: Approvals = field(init=False)
-    incidents: Incidents = field(init=False)
-    execution: Execution = field(init=False)
-    grants: Grants = field(init=False)
-    ticker: Ticker = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """A process that starts again: nothing of the one before is left but the rows."""
-        self.approvals = Approvals(services=self.services)
-        self.incidents = Incidents(services=self.services)
-        self.execution = Execution(services=self.services, approvals=self.approvals, incidents=self.incidents)
-        self.grants = Grants(services=self.services)
-        self.ticker = Ticker(services=self.services)
 
     # -- the simulated world -------------------------------------------------------------------------------------
 
@@ -276,25 +239,11 @@ class Bench:
     # -- work and time -------------------------------------------------------------------------------------------
 
     async def drive(self, kind: str, row_id: str) -> None:
-        """What the engine calls."""
-        drives = {
-            "incident": self.incidents.drive,
-            "approval": self.execution.drive_approval,
-            "run": self.execution.drive_run,
-            "grant": self.grants.drive,
-        }
-        await drives[kind](row_id)
-
-    async def work(self) -> None:
-        """Do all work that is enqueued, and what follows from it; a process that dies loses its work and starts again."""
-        while waiting := await self.store.all(sa.select(WORK).where(WORK.c.done.is_(False)).order_by(WORK.c.n)):
-            for one in waiting:
-                try:
-                    await self.drive(one["kind"], one["row_id"])
-                except KilledError:
-                    self.restart()
-                async with self.store.engine.begin() as connection:
-                    await connection.execute(WORK.update().where(WORK.c.n == one["n"]).values(done=True))
+        """What the engine calls; a process that dies loses its work and starts again."""
+        try:
+            await super().drive(kind, row_id)
+        except KilledError:
+            self.restart()
 
     async def tick(self) -> None:
         """Hand out what is due, and do it."""
@@ -332,8 +281,8 @@ class Bench:
     async def ask(self, fix: str, target: ItemId, **more: Any) -> Approval:
         """Max asks for a fix."""
         parameters: Mapping[str, str] = more.pop("parameters", {})
-        return await self.approvals.request(
-            fix_id=fix, item_id=target, parameters=parameters, actor=MAX, place=CHANNEL, **more
+        return await self.approvals.ask(
+            fix_id=fix, item_id=target, parameters=parameters, actor=MAX, where=HERE, **more
         )
 
     async def approve(self, approval_id: str) -> None:
@@ -359,26 +308,16 @@ class Bench:
         await self.approve(asked.id)
         return asked, await self.end(asked.id)
 
-    async def row(self, approval_id: str) -> Row:
-        """A request's row."""
-        found = await self.store.get(t.approvals, approval_id)
-        assert found is not None
-        return found
-
-    async def state(self, approval_id: str) -> str:
-        """A request's state."""
-        return str((await self.row(approval_id))["state"])
-
     async def run_of(self, approval_id: str) -> Row:
-        """The run of a request."""
-        found = await self.store.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
+        """The run of a request, which has begun."""
+        found = await super().run_of(approval_id)
         assert found is not None
         return found
 
     async def story(self, approval_id: str) -> str:
         """Where everything of a request stands, for a test that fails."""
         row = await self.row(approval_id)
-        run = await self.store.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
+        run = await super().run_of(approval_id)
         steps = [(step["state"], step.get("note")) for step in run["steps"]] if run else []
         return f"{row['state']}: {row['note']} | run {run and run['note']} | {steps} | killed {self.killer.hit}"
 
@@ -440,6 +379,7 @@ async def bench_on(url: str, *, speed: float = SPEED, read_only: bool = False, *
                 simulated=True,
             )
             try:
-                yield Bench(sim, cloud, store, replace(services, **more), killer)
+                services = replace(services, **more)
+                yield Bench(store=store, services=services, sim=sim, cloud=cloud, killer=killer)
             finally:
                 await store.close()

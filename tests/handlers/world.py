@@ -12,7 +12,7 @@ from diagnostics import error_codes, registry
 from diagnostics.registry import Check
 from domain.actor import Actor
 from domain.approval import Approval
-from domain.approval_policy import Decision, Rule, Standing
+from domain.approval_policy import Decision, Rule
 from domain.arm import ItemId, key
 from domain.backup import ProtectedItem, Vault
 from domain.errors import NotFound
@@ -101,12 +101,6 @@ class PaperApprovals:
 
     async def open_requests(self) -> Sequence[Approval]:
         return ()
-
-    def rule_for(self, plan: FixPlan) -> Rule | None:
-        return None
-
-    async def standing(self, entries: Sequence[str], actor: Actor, plan: FixPlan | None = None) -> Standing:
-        return Standing()
 
     async def rights(self, actor: Actor) -> Sequence[tuple[Rule, Decision, Decision]]:
         return self.given

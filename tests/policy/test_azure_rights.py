@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bot.workflows.standing import standing_of
 from domain.actor import Actor
 from domain.approval_policy import Standing
 from domain.fix import FixPlan
@@ -156,7 +157,7 @@ async def rights(running: Stage) -> AsyncIterator[Rights]:
 
 async def asked(running: Stage, rights: Rights) -> Standing:
     """What the bot finds out."""
-    return await running.app.approvals.standing(["azure-rbac"], PERSON, rights.plan)
+    return await standing_of(running.app.services, PERSON, ["azure-rbac"], rights.plan)
 
 
 @pytest.mark.parametrize(("given", "may"), [pytest.param(*one[1:], id=one[0]) for one in CASES])
@@ -180,5 +181,5 @@ async def test_what_cannot_be_read_is_no_right(running: Stage, rights: Rights, w
 async def test_somebody_without_an_entra_account_has_no_right(running: Stage, rights: Rights) -> None:
     """A Slack account whose Entra id nobody knows cannot be looked up in Azure."""
     nobody = Actor(platform="slack", id="U0MAX", email="max@contoso.com", email_confirmed=True)
-    found = await running.app.approvals.standing(["azure-rbac"], nobody, rights.plan)
+    found = await standing_of(running.app.services, nobody, ["azure-rbac"], rights.plan)
     assert (None, "your Entra account is not known") == (found.azure_rbac, found.azure_reason)

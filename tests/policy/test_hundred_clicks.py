@@ -21,7 +21,8 @@ from simulator.server import Simulator
 from simulator.slack import FakeSlack
 from simulator.slack_state import SlackMessage
 from tests.cards.oracles import slack_text
-from tests.e2e_teams.stage import SECRET, element, until
+from tests.e2e_teams.stage import SECRET, element
+from tests.waiting import until
 
 pytestmark = [pytest.mark.crash, pytest.mark.postgres, pytest.mark.timeout(170)]
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from bot.store import tables as t
 from bot.workflows.execution import BUGS_AT_MOST
+from bot.workflows.runs import LostRaceError, Run
 from domain.approval import StepState
 from domain.arm import key
 from domain.backup import OperationStatus
@@ -245,7 +246,7 @@ async def test_two_replicas_that_drive_at_once_send_once(world: World) -> None:
     assert run is not None
     here = world.execution
     world.restart()
-    await asyncio.gather(here.drive_run(run["id"]), world.execution.drive_run(run["id"]))
+    await asyncio.gather(here.drive(run["id"]), world.execution.drive(run["id"]))
     assert "proved" == await world.proved(approval_id)
     assert (1, 1) == (world.sent(Kind.BACKUP), world.jobs)
 
@@ -266,12 +267,12 @@ async def test_a_pass_that_lost_the_race_writes_nothing(sqlite_world: World) -> 
     ]
     planned = await sqlite_world.store.get(t.fix_runs, run["id"])
     assert planned is not None
-    seen = sqlite_world.execution
-
+    late = Run.of(planned, sqlite_world.services, sqlite_world.incidents.fix_ended)
+    late.steps = [{"state": "failed", "reference": {}}]
     async with sqlite_world.store.begin() as tx:
         await tx.execute(t.fix_runs.update().values(steps=other, revision=planned["revision"] + 1))
-    with pytest.raises(Exception, match=r"^$"):
-        await seen._save(planned, [{"state": "failed", "reference": {}}])
+    with pytest.raises(LostRaceError, match=r"^$"):
+        await late.save()
     assert other == await sqlite_world.steps(approval_id)
 
 

@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from adaptive_cards import codec
+from adaptive_cards.card import Card
 from bot.store import tables as t
 from bot.store.store import Row
+from bot.workflows.views import Views
+from domain.actor import Actor
 from domain.arm import key
 from domain.backup import AccessPolicy
 from domain.errors import GatewayUnavailable, NotAllowed, NotFound, OutcomeUnknown, ResourceNotFound
@@ -17,6 +21,10 @@ from tests.workflows.world import ANA, EVE, MAX, MINUTE, World
 
 UNTIL = {"rights_until": "2026-11-22T05:00:00Z"}  # two hours after the world begins
 HOUR = timedelta(hours=1)
+
+
+async def view_for(world: World, approval_id: str, actor: Actor) -> Card | None:
+    return await Views(services=world.services, join=lambda one: one).view_for(approval_id, actor)
 
 
 async def grants(world: World) -> list[Row]:
@@ -172,3 +180,23 @@ async def test_an_access_policy_is_taken_back_as_one(sqlite_world: World) -> Non
     await world.tick(MINUTE)
     assert not world.azure.key_vaults[key(KEY_VAULT)].access_policies
     assert "revoked" == (await grants(world))[0]["state"]
+
+
+async def test_the_personal_view_tells_of_the_right_as_the_shared_card_does(world: World) -> None:
+    """Who may decide sees on Teams what everybody sees: which right is handed out, until when, and how to end it early."""
+    approval_id = await world.approved("grant_key_vault_access", parameters=UNTIL)
+    await world.proved(approval_id, ticks=30)
+    [shared] = await world.store.all(sa.select(t.outbox.c.card).where(t.outbox.c.key == f"approval:{approval_id}"))
+    mine = await view_for(world, approval_id, ANA)
+    for told in (str(shared["card"]), str(mine)):
+        assert "Handed out for a time: " in told
+        assert "Take the right away now" in told
+
+
+async def test_the_personal_view_of_a_waiting_request_is_the_shared_card(world: World) -> None:
+    """Whoever may decide gets the very card; whoever may not gets none of their own."""
+    asked = await world.ask("grant_key_vault_access", parameters=UNTIL)
+    [shared] = await world.store.all(sa.select(t.outbox.c.card).where(t.outbox.c.key == f"approval:{asked.id}"))
+    assert codec.load(shared["card"]) == await view_for(world, asked.id, ANA)
+    assert await view_for(world, asked.id, EVE) is None
+    assert await view_for(world, "APR-NONE", ANA) is None

@@ -1,6 +1,7 @@
 """Messages: each in its latest state, in their order, never twice, and none stuck behind another."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -90,6 +91,10 @@ class Post:
             await tx.execute(t.outbox.update().where(t.outbox.c.sending_at.is_not(None)).values(sending_at=old))
         self.box._sent_at.clear()
 
+    def just_sent(self) -> None:
+        """However slow the machine is: what was sent was sent this moment."""
+        self.box._sent_at = dict.fromkeys(self.box._sent_at, time.monotonic())
+
     async def deliver(self, rounds: int = 3) -> None:
         for _ in range(rounds):
             await self.box.deliver_due()
@@ -117,6 +122,7 @@ async def test_a_message_is_updated_at_most_once_a_second(post: Post) -> None:
     await post.deliver()
     for number in range(1, 21):
         await post.say("k", str(number))
+        post.just_sent()
         await post.deliver(1)
     assert [] == post.chat.updated
     post.box._sent_at.clear()

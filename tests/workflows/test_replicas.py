@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from bot.store import tables as t
 from bot.workflows.replicas import Replicas
 from bot.workflows.ticker import LEASE
-from tests.workflows.world import ANA, MINUTE, WORK, World, world_on
+from tests.fakes.desks import WORK
+from tests.workflows.world import ANA, MINUTE, World, world_on
 
 
 async def nothing(_alive: frozenset[str]) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.workflows.approvals import next_working_day
+from bot.workflows.telling import next_working_day
 
 
 @pytest.mark.parametrize(

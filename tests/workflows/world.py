@@ -11,12 +11,7 @@ import sqlalchemy as sa
 from bot.store import chain, database
 from bot.store import tables as t
 from bot.store.store import Place, Row, Store
-from bot.workflows.approvals import Approvals
-from bot.workflows.execution import Execution
-from bot.workflows.grants import Grants
-from bot.workflows.incidents import Incidents
 from bot.workflows.services import Route, Services
-from bot.workflows.ticker import Ticker
 from diagnostics import registry as checks_registry
 from diagnostics.cache import once
 from domain.actor import Actor
@@ -27,12 +22,15 @@ from domain.backup import Job, OperationStatus, RoleAssignment
 from domain.fix import Call, Kind
 from domain.schedule import RpoRules
 from fixes import registry as fixes_registry
+from handlers.requests import Where
 from tests.fakes.azure import FakeAzure, FakeOperator
+from tests.fakes.desks import WORK, Desks, enqueue
 from tests.fixes import world as estate
 from tests.fixes.world import NOW, VM_ITEM
 
 ITEM = ItemId.parse(VM_ITEM)
 CHANNEL = Place(platform="slack", channel="C0BACKUP")
+HERE = Where(platform="slack", channel="C0BACKUP")
 MINUTE = timedelta(minutes=1)
 
 MAX = Actor(platform="slack", id="U0MAX", name="Max Weber", email="max@contoso.com", email_confirmed=True)
@@ -88,53 +86,20 @@ class FakeDirectory:
         return entry.partition(":")[2] if entry.startswith("slack:") else ""
 
 
-WORK = sa.Table(
-    "test_work",
-    sa.MetaData(),
-    sa.Column("n", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, unique=True),
-    sa.Column("kind", sa.Text),
-    sa.Column("row_id", sa.Text),
-    sa.Column("done", sa.Boolean, default=False),
-)
-
-
-def enqueue(connection: sa.Connection, kind: str, row_id: str, tag: str) -> None:
-    """The engine's promise in its smallest form: stored with the caller's transaction, once for a tag."""
-    name = f"{kind}:{row_id}:{tag}"
-    if connection.execute(sa.select(WORK.c.n).where(WORK.c.id == name)).first() is None:
-        connection.execute(WORK.insert().values(id=name, kind=kind, row_id=row_id, done=False))
-
-
-@dataclass
-class World:
+@dataclass(kw_only=True)
+class World(Desks):
     """Everything that a test moves and looks at."""
 
-    store: Store
     clock: FakeClock
     azure: FakeAzure
     operator: FakeOperator
     directory: FakeDirectory
-    services: Services
-    approvals: Approvals = field(init=False)
-    incidents: Incidents = field(init=False)
-    execution: Execution = field(init=False)
-    grants: Grants = field(init=False)
-    ticker: Ticker = field(init=False)
     job_ends_as: str = "Completed"
     jobs: int = 0
 
     def __post_init__(self) -> None:
-        self.restart()
+        super().__post_init__()
         self.operator.effect = self.happens
-
-    def restart(self) -> None:
-        """A process that starts again: nothing is left but the rows."""
-        self.approvals = Approvals(services=self.services)
-        self.incidents = Incidents(services=self.services)
-        self.execution = Execution(services=self.services, approvals=self.approvals, incidents=self.incidents)
-        self.grants = Grants(services=self.services)
-        self.ticker = Ticker(services=self.services)
 
     # -- Azure -----------------------------------------------------------------------------------------------------
 
@@ -187,29 +152,6 @@ class World:
 
     # -- work ------------------------------------------------------------------------------------------------------
 
-    async def drive(self, kind: str, row_id: str) -> None:
-        """What the engine calls."""
-        drives = {
-            "incident": self.incidents.drive,
-            "approval": self.execution.drive_approval,
-            "run": self.execution.drive_run,
-            "grant": self.grants.drive,
-        }
-        await drives[kind](row_id)
-
-    async def work(self) -> int:
-        """Do all enqueued work, and what follows from it; how much that was."""
-        count = 0
-        while True:
-            waiting = await self.store.all(sa.select(WORK).where(WORK.c.done.is_(False)).order_by(WORK.c.n))
-            if not waiting:
-                return count
-            for one in waiting:
-                count += 1
-                await self.drive(one["kind"], one["row_id"])
-                async with self.store.begin() as tx:
-                    await tx.execute(WORK.update().where(WORK.c.n == one["n"]).values(done=True))
-
     async def lose_work(self) -> None:
         """What was enqueued is never run: a crash of the worst kind."""
         async with self.store.begin() as tx:
@@ -226,8 +168,8 @@ class World:
     async def ask(self, fix: str = "rerun_backup", actor: Actor = MAX, **more: Any) -> Approval:
         """Somebody asks for a fix."""
         parameters: Mapping[str, str] = more.pop("parameters", {})
-        return await self.approvals.request(
-            fix_id=fix, item_id=ITEM, parameters=parameters, actor=actor, place=CHANNEL, **more
+        return await self.approvals.ask(
+            fix_id=fix, item_id=ITEM, parameters=parameters, actor=actor, where=HERE, **more
         )
 
     async def approved(self, fix: str = "rerun_backup", **more: Any) -> str:
@@ -245,20 +187,6 @@ class World:
             if state not in {"requested", "approved", "executing"}:
                 return state
         return await self.state(approval_id)
-
-    async def row(self, approval_id: str) -> Row:
-        """A request's row."""
-        found = await self.store.get(t.approvals, approval_id)
-        assert found is not None
-        return found
-
-    async def state(self, approval_id: str) -> str:
-        """A request's state."""
-        return str((await self.row(approval_id))["state"])
-
-    async def run_of(self, approval_id: str) -> Row | None:
-        """The run of a request."""
-        return await self.store.one(sa.select(t.fix_runs).where(t.fix_runs.c.approval_id == approval_id))
 
     async def steps(self, approval_id: str) -> list[dict[str, Any]]:
         """The steps of a request's run."""
@@ -307,6 +235,6 @@ async def world_on(url: str, **more: Any) -> AsyncIterator[World]:
     )
     services = replace(services, **more)
     try:
-        yield World(store, clock, azure, operator, directory, services)
+        yield World(store=store, services=services, clock=clock, azure=azure, operator=operator, directory=directory)
     finally:
         await store.close()
