@@ -47,6 +47,8 @@ class Clue:
     holds: Holds
     families: frozenset[str] = frozenset()
     """The families of error codes that it looks for, if any."""
+    of: str = ""
+    """The check whose error belongs to those families."""
 
 
 @dataclass(frozen=True, kw_only=True)

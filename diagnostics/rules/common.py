@@ -43,7 +43,7 @@ def code(*families: str, weight: float = 0.5, of: str = LAST_BACKUP, transient: 
     """The failed job's error code belongs to one of these families of ``diagnostics.error_codes``."""
     facts = {"family": "|".join(families)} | ({"transient": transient} if transient else {})
     clue = fact(of, weight, "the error code {error_code} points to it", **facts)
-    return replace(clue, families=frozenset(families))
+    return replace(clue, families=frozenset(families), of=of)
 
 
 def named(*names: str, weight: float = 0.6, of: str = LAST_BACKUP) -> Clue:

@@ -1,6 +1,6 @@
 """Causes for what no specific rule explains: passing faults, missed schedules, errors taken at their word."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from diagnostics.clues import LAST_BACKUP, LAST_RESTORE, Clue, Rule, View, every, shown
@@ -14,16 +14,24 @@ from diagnostics.rules.common import (
     RERUN,
     code,
 )
+from domain.backup import Workload
 
 _NAMES_IT: Final = 0.35
 """From this weight on a clue about a family of codes explains that family."""
 
 
-def explained_families(rules: Iterable[Rule]) -> frozenset[str]:
-    """The families of error codes for which one of the rules is made."""
-    return frozenset(
-        family for rule in rules for clue in rule.because if clue.weight >= _NAMES_IT for family in clue.families
-    )
+Families = Mapping[str, frozenset[Workload]]
+"""Families of error codes, and the workloads for which each of them is explained."""
+
+
+def explained_families(rules: Iterable[Rule], check: str) -> Families:
+    """The families of error codes of ``check`` for which one of the rules is made, and for which workloads."""
+    found: dict[str, frozenset[Workload]] = {}
+    for rule in rules:
+        for clue in rule.because:
+            if clue.of == check and clue.weight >= _NAMES_IT:
+                found |= {family: found.get(family, frozenset()) | rule.workloads for family in clue.families}
+    return found
 
 
 def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -31,7 +39,7 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
     roots = _explaining(specific, "backup")
     points = roots | _explaining(specific, "point")
     restores = _explaining(specific, "restore")
-    families = explained_families(specific)
+    backup_families, restore_families = (explained_families(specific, check) for check in (LAST_BACKUP, LAST_RESTORE))
     return (
         Rule(
             id="backup_cancelled",
@@ -70,8 +78,8 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             fixes=(RERUN,),
             yields_to=roots | {"backup_health_degraded"},
         ),
-        _reported(LAST_BACKUP, "reported_error", "backup", families, roots),
-        _reported(LAST_RESTORE, "reported_restore_error", "restore", families, restores),
+        _reported(LAST_BACKUP, "reported_error", "backup", backup_families, roots),
+        _reported(LAST_RESTORE, "reported_restore_error", "restore", restore_families, restores),
         _unknown(LAST_BACKUP, "unknown_error", "backup", roots),
         _unknown(LAST_RESTORE, "unknown_restore_error", "restore", restores),
         Rule(
@@ -145,12 +153,14 @@ def _health_finding(*, echo: bool, weight: float) -> Clue:
     return Clue(weight=weight, words="{summary}", holds=holds)
 
 
-def _reported(check: str, rule_id: str, what: str, families: frozenset[str], roots: frozenset[str]) -> Rule:
+def _reported(check: str, rule_id: str, what: str, families: Families, roots: frozenset[str]) -> Rule:
     """An error that is known but stands for itself: Azure's word, explained, with the fixes of the code."""
 
     def holds(view: View) -> tuple[str, ...]:
         family = view.fact(check, "family")
-        return (check,) if view.outcome(check) is FAIL and family and family not in families else ()
+        explained = families.get(family, frozenset())
+        left = not explained if view.workload is None else view.workload not in explained
+        return (check,) if view.outcome(check) is FAIL and family and left else ()
 
     return Rule(
         id=rule_id,
