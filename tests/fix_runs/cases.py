@@ -6,8 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.world.model import stable_uuid
-
 
 @dataclass(frozen=True)
 class Case:
@@ -24,12 +22,6 @@ class Case:
     def __str__(self) -> str:
         return f"{self.fault}: {' then '.join(self.fixes)}"
 
-
-LISBON = (
-    f"/subscriptions/{stable_uuid('subscription', 'contoso-prod')}/resourceGroups/rg-lisbon"
-    "/providers/Microsoft.Compute/virtualMachines/vm-lisbon-01"
-)
-"""The Azure VM on which an outdated MARS agent runs; Azure tells nobody, so people name it."""
 
 CASES = (
     Case("transient", ("rerun_backup",)),
@@ -57,7 +49,7 @@ CASES = (
     Case("restore_target_locked", ("lift_lock_for_restore",)),
     Case("soft_delete_off", ("enable_soft_delete",)),
     Case("alerts_off", ("enable_failure_alerts",), {"email": "oncall@contoso.com"}),
-    Case("mars_outdated_on_vm", ("update_mars_agent",), {"vm": LISBON}, until_clean=timedelta(days=1)),
+    Case("mars_outdated_on_vm", ("update_mars_agent",), until_clean=timedelta(days=1)),
 )
 PROBES = (Case("os_disk_full", ("probe_os_disk",)),)
 """Fixes that only look: they are proved, and the fault is there as before."""

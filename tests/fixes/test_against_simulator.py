@@ -18,7 +18,7 @@ from fixes.registry import FixSettings, PlanRequest, discover, whole_vault
 from fixes.steps import send, step_for
 from simulator.control import InjectedFault
 from simulator.server import Simulator
-from tests.fix_runs.cases import LISBON
+from simulator.world.model import stable_uuid
 
 FIXES = discover()
 ENABLED = frozenset(name for name, fix in FIXES.items() if fix.spec.off_by_default)
@@ -126,6 +126,11 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 UNTIL = {"rights_until": "2099-01-01T00:00:00Z"}
+LISBON = (
+    f"/subscriptions/{stable_uuid('subscription', 'contoso-prod')}/resourceGroups/rg-lisbon"
+    "/providers/Microsoft.Compute/virtualMachines/vm-lisbon-01"
+)
+"""The Azure VM on which an outdated MARS agent runs, as a person names it."""
 CASES: Sequence[tuple[str, str, Mapping[str, str]]] = (
     ("transient", "rerun_backup", {}),
     ("health_degraded", "rerun_backup", {}),
