@@ -45,10 +45,10 @@ class Clue:
     weight: float
     words: str
     holds: Holds
-    families: frozenset[str] = frozenset()
-    """The families of error codes that it looks for, if any."""
+    codes: frozenset[str] = frozenset()
+    """The families and names of error codes that it looks for, if any."""
     of: str = ""
-    """The check whose error belongs to those families."""
+    """The check whose error has such a code."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,20 +17,20 @@ from diagnostics.rules.common import (
 from domain.backup import Workload
 
 _NAMES_IT: Final = 0.35
-"""From this weight on a clue about a family of codes explains that family."""
+"""From this weight on a clue about error codes explains them."""
 
 
-Families = Mapping[str, frozenset[Workload]]
-"""Families of error codes, and the workloads for which each of them is explained."""
+Explained = Mapping[str, frozenset[Workload]]
+"""Families and names of error codes, and the workloads for which each of them is explained."""
 
 
-def explained_families(rules: Iterable[Rule], check: str) -> Families:
-    """The families of error codes of ``check`` for which one of the rules is made, and for which workloads."""
+def explained_codes(rules: Iterable[Rule], check: str) -> Explained:
+    """The families and names of error codes of ``check`` for which one of the rules is made, and for which workloads."""
     found: dict[str, frozenset[Workload]] = {}
     for rule in rules:
         for clue in rule.because:
             if clue.of == check and clue.weight >= _NAMES_IT:
-                found |= {family: found.get(family, frozenset()) | rule.workloads for family in clue.families}
+                found |= {one: found.get(one, frozenset()) | rule.workloads for one in clue.codes}
     return found
 
 
@@ -39,7 +39,7 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
     roots = _explaining(specific, "backup")
     points = roots | _explaining(specific, "point")
     restores = _explaining(specific, "restore")
-    backup_families, restore_families = (explained_families(specific, check) for check in (LAST_BACKUP, LAST_RESTORE))
+    of_backups, of_restores = (explained_codes(specific, check) for check in (LAST_BACKUP, LAST_RESTORE))
     return (
         Rule(
             id="backup_cancelled",
@@ -78,8 +78,8 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             fixes=(RERUN,),
             yields_to=roots | {"backup_health_degraded"},
         ),
-        _reported(LAST_BACKUP, "reported_error", "backup", backup_families, roots),
-        _reported(LAST_RESTORE, "reported_restore_error", "restore", restore_families, restores),
+        _reported(LAST_BACKUP, "reported_error", "backup", of_backups, roots),
+        _reported(LAST_RESTORE, "reported_restore_error", "restore", of_restores, restores),
         _unknown(LAST_BACKUP, "unknown_error", "backup", roots),
         _unknown(LAST_RESTORE, "unknown_restore_error", "restore", restores),
         Rule(
@@ -153,13 +153,13 @@ def _health_finding(*, echo: bool, weight: float) -> Clue:
     return Clue(weight=weight, words="{summary}", holds=holds)
 
 
-def _reported(check: str, rule_id: str, what: str, families: Families, roots: frozenset[str]) -> Rule:
+def _reported(check: str, rule_id: str, what: str, explained: Explained, roots: frozenset[str]) -> Rule:
     """An error that is known but stands for itself: Azure's word, explained, with the fixes of the code."""
 
     def holds(view: View) -> tuple[str, ...]:
         family = view.fact(check, "family")
-        explained = families.get(family, frozenset())
-        left = not explained if view.workload is None else view.workload not in explained
+        known = explained.get(family, frozenset()) | explained.get(view.fact(check, "error_name"), frozenset())
+        left = not known if view.workload is None else view.workload not in known
         return (check,) if view.outcome(check) is FAIL and family and left else ()
 
     return Rule(

@@ -3,11 +3,17 @@
 from dataclasses import replace
 from typing import Final
 
-from diagnostics.clues import LAST_RESTORE, Rule, every, shown
+from diagnostics.clues import LAST_RESTORE, Clue, Rule, every, shown
 from diagnostics.rules.common import FAIL, IDENTITY, LOCK, REGION, TARGET, code, fine, named
 from domain.backup import Workload
 
 _VM: Final = frozenset({Workload.VM})
+
+
+def _restore_says(*families: str) -> Clue:
+    """The failed restore's own code is all that there is: no check looks into a database server or a share."""
+    return replace(code(*families, weight=0.75, of=LAST_RESTORE), words="{summary}")
+
 
 _RULES: Final = (
     Rule(
@@ -54,14 +60,14 @@ _RULES: Final = (
         id="restore_server_unsuitable",
         title="The server that the restore should go to cannot take the database",
         workloads=frozenset({Workload.SQL, Workload.HANA}),
-        because=(code("sql_restore_target", "restore_target", "disk_space", weight=0.75, of=LAST_RESTORE),),
+        because=(_restore_says("sql_restore_target", "restore_target", "disk_space"),),
         fixes=("guide_restore_elsewhere",),
     ),
     Rule(
         id="restore_share_unsuitable",
         title="The file share that the restore should go to cannot take the files",
         workloads=frozenset({Workload.FILES}),
-        because=(code("restore_target", "disk_space", "quota", weight=0.75, of=LAST_RESTORE),),
+        because=(_restore_says("restore_target", "disk_space", "quota"),),
         fixes=("guide_restore_elsewhere",),
     ),
     Rule(
