@@ -74,14 +74,14 @@ def _weigh(rule: Rule, order: int, view: View) -> _Weighed | None:
             doubt *= 1.0 - clue.weight
             shown_by |= dict.fromkeys(seen)
             reasons.append(_words(clue.words, seen[0], view))
-        elif clue.error_of:
-            past = next((one for one in view.earlier(clue.error_of) if clue.holds(one)), None)
+        elif clue.of:
+            past = next((one for one in view.earlier(clue.of) if clue.holds(one)), None)
             if past is not None:
                 seen = clue.holds(past)
                 doubt_earlier *= 1.0 - clue.weight * _EARLIER
-                of_targets = of_targets or clue.error_of == LAST_RESTORE
+                of_targets = of_targets or clue.of == LAST_RESTORE
                 shown_by |= dict.fromkeys(seen)
-                reasons.append(f"of an earlier failure: {_words(clue.words, clue.error_of, past)}")
+                reasons.append(f"of an earlier failure: {_words(clue.words, clue.of, past)}")
     if not reasons:
         return None
     kept = 1.0

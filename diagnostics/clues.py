@@ -94,9 +94,9 @@ class Clue:
     weight: float
     words: str
     holds: Holds
-    families: frozenset[str] = frozenset()
-    """The families of error codes that it looks for, if any."""
-    error_of: str = ""
+    codes: frozenset[str] = frozenset()
+    """The families and names of error codes that it looks for, if any."""
+    of: str = ""
     """The check whose error it reads, if any: then an earlier error of the same row counts too, for less."""
 
 
@@ -150,8 +150,8 @@ def every(*clues: Clue, weight: float, words: str) -> Clue:
         seen = [clue.holds(view) for clue in clues]
         return tuple(dict.fromkeys(check for one in seen for check in one)) if all(seen) else ()
 
-    read = next((clue.error_of for clue in clues if clue.error_of), "")
-    return Clue(weight=weight, words=words, holds=holds, error_of=read)
+    read = next((clue.of for clue in clues if clue.of), "")
+    return Clue(weight=weight, words=words, holds=holds, of=read)
 
 
 def facts_fit(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

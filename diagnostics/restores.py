@@ -8,7 +8,7 @@ from diagnostics.error_codes import ErrorCode
 from diagnostics.history import code_of, error_text, explain, identity_fact, restore_trouble, subject
 from diagnostics.registry import Context
 from domain.arm import name_of, resource_group_id, resource_group_of, subscription_of
-from domain.backup import Job
+from domain.backup import Job, Workload
 from domain.errors import ResourceNotFound
 
 STORAGE_API: Final = "2023-05-01"
@@ -111,10 +111,15 @@ async def storage_accounts(context: Context, restore: Restore) -> Sequence[Mappi
 
 
 def target_group_id(context: Context, restore: Restore) -> str:
-    """The resource group that the restore fills: the one that was named, else the source's own."""
-    return restore.group_id or (
-        resource_group_id(subject(context).source_id) if resource_group_of(subject(context).source_id) else ""
-    )
+    """The resource group that the restore fills: the one that was named, else the source's own.
+
+    Files go into a storage account that is there, whose neighbours do not matter: it stands for the group. A database is
+    restored inside a machine and fills no group: "".
+    """
+    item = subject(context)
+    if item.workload is not Workload.VM and not restore.group_id:
+        return item.source_id if item.workload is Workload.FILES else ""
+    return restore.group_id or (resource_group_id(item.source_id) if resource_group_of(item.source_id) else "")
 
 
 def text_at(body: Mapping[str, object], *path: str) -> str:

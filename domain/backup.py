@@ -213,6 +213,8 @@ class VirtualMachine:
     id: str
     name: str
     location: str
+    computer_name: str = ""
+    """What the machine calls itself, which may differ from the name of the resource; "" when not told."""
     size: str = ""
     os_type: str = ""
     provisioning_state: str = ""

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from simulator import timings
 from simulator.estate import AccountPart, Estate, ItemPart, KeyVaultPart, PolicyPart, VaultPart
 from simulator.faults import FAULTS
-from simulator.faults.onpremises import CURRENT_MABS, CURRENT_MARS
+from simulator.faults.onpremises import CURRENT_MABS
 from simulator.faults.together import bend
 from simulator.timings import Pace
 from simulator.world import engine
 from simulator.world.access import PROTECTED_FOR, assign
+from simulator.world.agents import CURRENT_MARS, short
 from simulator.world.machines import WORKLOAD_PUBLISHER, install_snapshot_extension
 from simulator.world.model import (
     BACKUP_SERVICE_APP,
@@ -279,7 +280,7 @@ def _machine(world: World, vault: Vault, part: ItemPart, name: str) -> Machine:
     if part.workload in DATABASES:
         kind = "AzureBackupWindowsWorkload" if part.os == "Windows" else "AzureBackupLinuxWorkload"
         machine.extensions[kind.casefold()] = Extension(kind, WORKLOAD_PUBLISHER, kind)
-    elif part.power == "running" and "agentless" not in part.policy:
+    elif part.workload is Workload.VM and part.power == "running" and "agentless" not in part.policy:
         install_snapshot_extension(machine)
     if part.key_vault:
         store = next(v for v in world.key_vaults.values() if v.name == part.key_vault)
@@ -312,7 +313,9 @@ def _share_names(world: World, vault: Vault, part: ItemPart) -> tuple[str, str, 
     return "Azure", container, f"AzureFileShare;{digest}", account.id
 
 
-def _mars_names(world: World, vault: Vault, part: ItemPart) -> tuple[str, str, str, str]:  # noqa: ARG001 one shape
+def _mars_names(world: World, vault: Vault, part: ItemPart) -> tuple[str, str, str, str]:
+    if part.on_vm:
+        _machine(world, vault, part.model_copy(update={"os": "Windows"}), short(part.host))
     return "ActiveDirectory", f"Windows;{part.host}", stable_uuid("mars", vault.id, part.host, part.name), ""
 
 

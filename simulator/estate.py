@@ -102,7 +102,10 @@ class PolicyPart(Part):
 
 
 class ItemPart(Part):
-    """A protected item; `host` is the VM of a database, the account of a share, or the server of a MARS or MABS item."""
+    """A protected item; `host` is the VM of a database, the account of a share, or the server of a MARS or MABS item.
+
+    `on_vm` says that the server of a MARS item is itself an Azure VM, named like the server without its domain.
+    """
 
     name: Name
     workload: Workload = Workload.VM
@@ -114,6 +117,7 @@ class ItemPart(Part):
     key_vault: str = ""
     power: Literal["running", "deallocated"] = "running"
     new: bool = False
+    on_vm: bool = False
     agent_version: str | None = None
     faults: list[str] = []
     tags: dict[str, str] = {}
@@ -127,6 +131,8 @@ class ItemPart(Part):
             if self.workload not in entry.workloads:
                 fits = ", ".join(sorted(w.value for w in entry.workloads)) or "vaults only"
                 raise ValueError(f"fault {fault!r} does not fit workload {self.workload.value}; it fits: {fits}")
+        if self.on_vm and self.workload is not Workload.MARS:
+            raise ValueError("only the server of a mars item may be on_vm: all others are on one anyway, or on none")
         if self.key_vault and self.workload is not Workload.VM:
             raise ValueError("only a vm has a key_vault (its disks are encrypted with a key there)")
         return self

@@ -19,6 +19,10 @@ VM_START = 120.0
 VM_REAPPLY = 90.0
 EXTENSION_DELETE = 60.0
 RUN_COMMAND = 20.0
+MARS_INSTALL = 240.0
+"""How long a script runs that installs the MARS agent."""
+MARS_CONTACT = 1800.0
+"""How long after an update a MARS agent is in touch with its vault, which shows the new version only then."""
 REPLICATION = 6 * 3600.0
 """Lag of the secondary region; never scaled, because it is an age and not a process."""
 

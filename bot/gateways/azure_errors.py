@@ -46,6 +46,8 @@ _ACTION = re.compile(r"perform action(?:\(s\))? '([^']+)'")
 _SCOPE = re.compile(r"(?:over|on|at) (?:the )?(?:linked )?scope(?:\(s\))? '([^']+)'")
 _LINKED = re.compile(r"permission to perform action(?:\(s\))? '([^']+)' on the linked scope(?:\(s\))? '([^']+)'")
 _TRY_AGAIN = re.compile(r"(?:try again|retry)(?: request)? after '?(\d+(?:\.\d+)?)'? ?seconds?", re.IGNORECASE)
+# A machine runs one script at a time, and says so with a 409 that passes by itself.
+_OTHER_SCRIPT = re.compile(r"run command extension execution is in progress", re.IGNORECASE)
 _AADSTS = re.compile(r"(AADSTS\d+): ([^\r\n]*?)(?: Trace ID|\.\s|$)")
 
 
@@ -109,6 +111,12 @@ def refusal(what: str, status: int, headers: Mapping[str, str], body: str) -> Ga
             return _denied(what, code, message, correlation)
         case 404 | 410:
             return ResourceNotFound(f"Not found{named}: {what}.{said}", code=code, correlation_id=correlation)
+        case 409 if _OTHER_SCRIPT.search(message):
+            return Throttled(
+                f"Another script is running in the machine, and it runs one at a time: {what}.",
+                code=code,
+                correlation_id=correlation,
+            )
         case 409 | 412:
             return Conflict(
                 f"The present state forbids it{named}: {what}.{said}", code=code, correlation_id=correlation

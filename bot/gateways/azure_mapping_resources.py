@@ -33,6 +33,7 @@ def to_virtual_machine(body: Wire) -> VirtualMachine:
         id=_required_id(body),
         name=text(body, "name") or name_of(text(body, "id")),
         location=text(body, "location"),
+        computer_name=text(view, "computerName") or text(inner(properties, "osProfile"), "computerName"),
         size=text(inner(properties, "hardwareProfile"), "vmSize"),
         os_type=text(os_disk, "osType"),
         provisioning_state=text(properties, "provisioningState"),

@@ -43,13 +43,13 @@ def code(*families: str, weight: float = 0.5, of: str = LAST_BACKUP, transient: 
     """The failed job's error code belongs to one of these families of ``diagnostics.error_codes``."""
     facts = {"family": "|".join(families)} | ({"transient": transient} if transient else {})
     clue = fact(of, weight, "the error code {error_code} points to it", **facts)
-    return replace(clue, families=frozenset(families), error_of=of)
+    return replace(clue, codes=frozenset(families), of=of)
 
 
 def named(*names: str, weight: float = 0.6, of: str = LAST_BACKUP) -> Clue:
     """The failed job's error is one of these, by its name in ``diagnostics.error_codes``."""
     clue = fact(of, weight, "the error {error_code} says so", error_name="|".join(names))
-    return replace(clue, error_of=of)
+    return replace(clue, codes=frozenset(names), of=of)
 
 
 def fine(check: str, weight: float, words: str) -> Clue:

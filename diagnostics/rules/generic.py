@@ -1,6 +1,6 @@
 """Causes for what no specific rule explains: passing faults, missed schedules, errors taken at their word."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from diagnostics.clues import LAST_BACKUP, LAST_RESTORE, Clue, Rule, View, every, shown
@@ -16,16 +16,24 @@ from diagnostics.rules.common import (
     code,
     fine,
 )
+from domain.backup import Workload
 
 _NAMES_IT: Final = 0.35
-"""From this weight on a clue about a family of codes explains that family."""
+"""From this weight on a clue about error codes explains them."""
 
 
-def explained_families(rules: Iterable[Rule]) -> frozenset[str]:
-    """The families of error codes for which one of the rules is made."""
-    return frozenset(
-        family for rule in rules for clue in rule.because if clue.weight >= _NAMES_IT for family in clue.families
-    )
+Explained = Mapping[str, frozenset[Workload]]
+"""Families and names of error codes, and the workloads for which each of them is explained."""
+
+
+def explained_codes(rules: Iterable[Rule], check: str) -> Explained:
+    """The families and names of error codes of ``check`` for which one of the rules is made, and for which workloads."""
+    found: dict[str, frozenset[Workload]] = {}
+    for rule in rules:
+        for clue in rule.because:
+            if clue.of == check and clue.weight >= _NAMES_IT:
+                found |= {one: found.get(one, frozenset()) | rule.workloads for one in clue.codes}
+    return found
 
 
 def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -33,7 +41,7 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
     roots = _explaining(specific, "backup")
     points = roots | _explaining(specific, "point")
     restores = _explaining(specific, "restore")
-    families = explained_families(specific)
+    of_backups, of_restores = (explained_codes(specific, check) for check in (LAST_BACKUP, LAST_RESTORE))
     return (
         Rule(
             id="backup_cancelled",
@@ -80,8 +88,8 @@ def rules(specific: Sequence[Rule]) -> tuple[Rule, ...]:
             fixes=(RERUN,),
             yields_to=roots | {"backup_health_degraded"},
         ),
-        _reported(LAST_BACKUP, "reported_error", "backup", families, roots),
-        _reported(LAST_RESTORE, "reported_restore_error", "restore", families, restores),
+        _reported(LAST_BACKUP, "reported_error", "backup", of_backups, roots),
+        _reported(LAST_RESTORE, "reported_restore_error", "restore", of_restores, restores),
         _unknown(LAST_BACKUP, "unknown_error", "backup", roots),
         _unknown(LAST_RESTORE, "unknown_restore_error", "restore", restores),
         Rule(
@@ -155,12 +163,14 @@ def _health_finding(*, echo: bool, weight: float) -> Clue:
     return Clue(weight=weight, words="{summary}", holds=holds)
 
 
-def _reported(check: str, rule_id: str, what: str, families: frozenset[str], roots: frozenset[str]) -> Rule:
+def _reported(check: str, rule_id: str, what: str, explained: Explained, roots: frozenset[str]) -> Rule:
     """An error that is known but stands for itself: Azure's word, explained, with the fixes of the code."""
 
     def holds(view: View) -> tuple[str, ...]:
         family = view.fact(check, "family")
-        return (check,) if view.outcome(check) is FAIL and family and family not in families else ()
+        known = explained.get(family, frozenset()) | explained.get(view.fact(check, "error_name"), frozenset())
+        left = not known if view.workload is None else view.workload not in known
+        return (check,) if view.outcome(check) is FAIL and family and left else ()
 
     return Rule(
         id=rule_id,
@@ -210,7 +220,7 @@ def _came_once(*, weight: float) -> Clue:
         weight=weight,
         words="{error_code} has not come again; later backups failed with another error",
         holds=holds,
-        error_of=LAST_BACKUP,
+        of=LAST_BACKUP,
     )
 
 

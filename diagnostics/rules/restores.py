@@ -1,10 +1,19 @@
-"""Causes of restores that fail: the target's size, quota, storage, locks, region and identity."""
+"""Causes of restores that fail: the target's size, quota, storage, server, share, locks, region and identity."""
 
 from dataclasses import replace
 from typing import Final
 
-from diagnostics.clues import LAST_RESTORE, Rule, every, fact, shown
+from diagnostics.clues import LAST_RESTORE, Clue, Rule, every, fact, shown
 from diagnostics.rules.common import FAIL, IDENTITY, LOCK, REGION, TARGET, code, fine, named
+from domain.backup import Workload
+
+_VM: Final = frozenset({Workload.VM})
+
+
+def _restore_says(*families: str) -> Clue:
+    """The failed restore's own code is all that there is: no check looks into a database server or a share."""
+    return replace(code(*families, weight=0.75, of=LAST_RESTORE), words="{summary}")
+
 
 _RULES: Final = (
     Rule(
@@ -16,6 +25,7 @@ _RULES: Final = (
         ),
         against=(fine(TARGET, 0.6, "the size is offered now"),),
         fixes=("restore_to_other_region", "restore_disks"),
+        workloads=_VM,
     ),
     Rule(
         id="restore_quota_exceeded",
@@ -26,6 +36,7 @@ _RULES: Final = (
         ),
         against=(fine(TARGET, 0.6, "the quota suffices now"),),
         fixes=("restore_to_other_region", "restore_disks"),
+        workloads=_VM,
     ),
     Rule(
         id="restore_storage_unsuitable",
@@ -43,6 +54,21 @@ _RULES: Final = (
         ),
         against=(fine(TARGET, 0.5, "the staging account suits now"),),
         fixes=("restore_disks",),
+        workloads=_VM,
+    ),
+    Rule(
+        id="restore_server_unsuitable",
+        title="The server that the restore should go to cannot take the database",
+        workloads=frozenset({Workload.SQL, Workload.HANA}),
+        because=(_restore_says("sql_restore_target", "restore_target", "disk_space"),),
+        fixes=("guide_restore_elsewhere",),
+    ),
+    Rule(
+        id="restore_share_unsuitable",
+        title="The file share that the restore should go to cannot take the files",
+        workloads=frozenset({Workload.FILES}),
+        because=(_restore_says("restore_target", "disk_space", "quota"),),
+        fixes=("guide_restore_elsewhere",),
     ),
     Rule(
         id="lock_blocks_restore",
@@ -53,7 +79,7 @@ _RULES: Final = (
             code("lock", of=LAST_RESTORE),
         ),
         against=(fine(LOCK, 0.7, "no lock is there now"),),
-        fixes=("lift_lock_for_restore", "restore_disks"),
+        fixes=("lift_lock_for_restore", "restore_disks", "guide_restore_elsewhere"),
     ),
     Rule(
         id="vault_identity_role_missing",
@@ -66,7 +92,7 @@ _RULES: Final = (
                 fact(
                     LAST_RESTORE, 0.45, "the error {error_code} speaks of the vault's managed identity", identity="yes"
                 ),
-                error_of=LAST_RESTORE,
+                of=LAST_RESTORE,
             ),
         ),
         against=(fine(IDENTITY, 0.7, "the vault's identity holds the roles now"),),

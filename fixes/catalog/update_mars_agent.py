@@ -1,5 +1,6 @@
 """Update the MARS agent of a machine that is itself an Azure virtual machine."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from domain.arm import key, name_of
@@ -7,10 +8,11 @@ from domain.backup import Server, VirtualMachine, Workload
 from domain.errors import RequestError, ResourceNotFound
 from domain.fix import FixPlan, Proof, Risk, RunFacts
 from domain.ports import BackupReader
-from fixes.planning import GUID, checked, common, require, switched_on
+from fixes.planning import GUID, checked, common, require, section, switched_on
 from fixes.registry import FixSpec, Parameter, PlanRequest
 from fixes.scripts import HANDS_OUT, RUN_ACTION, RUN_READS, UPDATE_MARS, az_script, is_windows, script_call, unreachable
 from fixes.servers import mars_proof, server_of, short
+from fixes.steps.machines import COMPUTE_API
 
 
 class UpdateMarsAgent:
@@ -31,8 +33,8 @@ class UpdateMarsAgent:
                 name="vm",
                 label="Azure virtual machine",
                 pattern=rf"/subscriptions/{GUID}/resourceGroups/[^/]+/providers/Microsoft\.Compute/virtualMachines/[^/]+",
-                help="ARM id of the virtual machine that the agent runs on",
-                required=True,
+                help="ARM id of the virtual machine that the agent runs on; found by its name when it lies in the vault's"
+                " subscription",
             ),
         ),
         off_by_default=True,
@@ -47,7 +49,7 @@ class UpdateMarsAgent:
         server = await server_of(request.item, read)
         if server is None:
             raise RequestError(f"{request.vault.id.name} lists no machine with a MARS agent for {request.item.name}.")
-        vm = await _machine(parameters["vm"], server, read)
+        vm = await _machine(parameters["vm"] or await _found(request, server, read), server, read)
         minimum = request.settings.minimum_mars
         return FixPlan(
             **common(self.spec, request, parameters),
@@ -78,6 +80,36 @@ class UpdateMarsAgent:
         return await mars_proof(plan, read)
 
 
+async def _found(request: PlanRequest, server: Server, read: BackupReader) -> str:
+    """The id of the one Windows machine of the vault's subscription that bears the server's name.
+
+    Azure keeps no link between a MARS server and a virtual machine; the approver sees which one was found.
+
+    Raises:
+        RequestError: there is none, or there are several.
+    """
+    subscription = f"/subscriptions/{request.vault.id.subscription}"
+    listed = await read.resources(f"{subscription}/providers/Microsoft.Compute/virtualMachines", COMPUTE_API)
+    found = sorted(str(body["id"]) for body in listed if short(server.name) in _names(body) and _runs_windows(body))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RequestError(f"Several virtual machines are called {server.name}; name one with vm: {', '.join(found)}")
+    raise RequestError(
+        f"No Windows virtual machine of the vault's subscription is called {server.name}. If it is one of another"
+        " subscription, name it with vm; if it is no Azure virtual machine, use guide_mars_update."
+    )
+
+
+def _names(body: Mapping[str, object]) -> set[str]:
+    computer = section(body, "properties", "osProfile").get("computerName")
+    return {short(str(name)) for name in (body.get("name"), computer) if name}
+
+
+def _runs_windows(body: Mapping[str, object]) -> bool:
+    return str(section(body, "properties", "storageProfile", "osDisk").get("osType")).casefold() == "windows"
+
+
 async def _machine(vm_id: str, server: Server, read: BackupReader) -> VirtualMachine:
     """The machine, if it is the one that the agent runs on."""
     try:
@@ -86,7 +118,7 @@ async def _machine(vm_id: str, server: Server, read: BackupReader) -> VirtualMac
         raise RequestError(f"There is no virtual machine {name_of(vm_id)}.") from None
     if not is_windows(vm):
         raise RequestError(f"{vm.name} does not run Windows, so it has no MARS agent.")
-    if short(vm.name) != short(server.name):
+    if short(server.name) not in {short(vm.name), short(vm.computer_name)}:
         raise RequestError(f"The agent runs on {server.name}, and {vm.name} is another machine.")
     return vm
 

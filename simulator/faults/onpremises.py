@@ -1,20 +1,31 @@
-"""Faults of machines outside Azure: MARS agents and backup servers, which only people can reach."""
+"""Faults of MARS agents and backup servers, which only people can reach unless their machine is an Azure VM."""
 
 from datetime import datetime, timedelta
 
 from simulator.faults.base import SCHEDULE_ENDED, Fault, failing
-from simulator.world import engine
-from simulator.world.model import Item, Workload, World
+from simulator.world import agents, engine
+from simulator.world.agents import CURRENT_MARS
+from simulator.world.model import Item, Machine, Workload, World
 
 MARS = frozenset({Workload.MARS})
 MABS = frozenset({Workload.MABS})
-CURRENT_MARS = "2.0.9262.0"
 CURRENT_MABS = "14.0.42.0"
 
 
 def _old_agent(world: World, item: Item, now: datetime) -> None:
     item.more["agent_version"] = "2.0.8703.0"
+    item.more.pop("agent_update", None)
     failing(world, item, now)
+
+
+def _old_agent_on_vm(world: World, item: Item, now: datetime) -> None:
+    if agents.host_of(world, item) is None:
+        vault = item.vault
+        vm = Machine(vault.subscription, "rg-vms", agents.short(item.more["server"]), vault.location, "Windows")
+        group = vm.id.partition("/providers/")[0]
+        world.groups.setdefault(group.casefold(), (group, vault.location))
+        world.machines[vm.id.casefold()] = vm
+    _old_agent(world, item, now)
 
 
 def _new_agent(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
@@ -64,6 +75,16 @@ FAULTS = (
         "The MARS agent is older than the service accepts.",
         MARS,
         _old_agent,
+        _new_agent,
+        spreads=True,
+    ),
+    Fault(
+        "mars_outdated_on_vm",
+        "mars_agent_outdated",
+        ("guide_mars_update", "update_mars_agent"),
+        "The MARS agent of a server that is itself an Azure VM is too old; a script in the VM can update it.",
+        MARS,
+        _old_agent_on_vm,
         _new_agent,
         spreads=True,
     ),

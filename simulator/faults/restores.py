@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from simulator import timings
 from simulator.faults.base import VM_ONLY, Fault, machine
 from simulator.world import engine
-from simulator.world.model import Account, Item, Lock, Step, World, stable_uuid
+from simulator.world.model import Account, Item, Lock, Step, Workload, World, stable_uuid
 from simulator.world.physics import size_family
 
 AGO = timedelta(hours=3)
@@ -111,6 +112,44 @@ def _identity(world: World, item: Item, now: datetime) -> None:
     _failed_restore(world, item, now, "RestoreDisks", code, group=group, account=account.id, identity="true")
 
 
+def _failed_elsewhere(world: World, item: Item, now: datetime, code: str, **bag: str) -> None:
+    """A database or share that somebody tried to restore to another place."""
+    job = engine.start_job(world, item, "Restore", now - AGO, [Step(engine.FETCH, LASTED)], error=code)
+    job.bag = bag
+    engine.make_real(world, item, now - timedelta(hours=1))
+
+
+def _database_exists(world: World, item: Item, now: datetime) -> None:
+    taken = f"{item.name}_restored"
+    item.more["taken"] = taken
+    target = f"{item.more['server']}/{item.more['instance']}/{taken}"
+    _failed_elsewhere(
+        world,
+        item,
+        now,
+        "UserErrorCannotRestoreExistingDBWithoutForceOverwrite",
+        **{"Job Type": "Recovery to an alternate database", "RestoreDestination": target},
+    )
+
+
+def _share_full(world: World, item: Item, now: datetime) -> None:
+    account, share = world.accounts[item.source_id.casefold()], "restored"
+    account.shares[share] = False
+    account.full_shares.add(share)
+    _failed_elsewhere(
+        world,
+        item,
+        now,
+        "UserErrorTargetFileShareFull",
+        **{"Job Type": "Recovery to an alternate file share", "RestoreDestination": f"{account.name}/{share}"},
+    )
+
+
+def _restored_by_people(world: World, item: Item, now: datetime) -> None:
+    """Somebody restores to a place that can take it."""
+    engine.start_job(world, item, "Restore", now, [Step(engine.FETCH, world.pace.seconds(timings.RESTORE / 2))])
+
+
 FAULTS = (
     Fault(
         "restore_size_unavailable",
@@ -159,5 +198,23 @@ FAULTS = (
         "A restore with the vault's managed identity failed: it has no role on the staging account.",
         VM_ONLY,
         _identity,
+    ),
+    Fault(
+        "restore_database_exists",
+        "restore_server_unsuitable",
+        ("guide_restore_elsewhere",),
+        "A restore of the database failed: one of the name that was chosen exists on the target server.",
+        frozenset({Workload.SQL}),
+        _database_exists,
+        _restored_by_people,
+    ),
+    Fault(
+        "restore_share_full",
+        "restore_share_unsuitable",
+        ("guide_restore_elsewhere",),
+        "A restore of the share failed: the share that it should go to became full.",
+        frozenset({Workload.FILES}),
+        _share_full,
+        _restored_by_people,
     ),
 )

@@ -9,7 +9,7 @@ from simulator.arm.filters import bad_filter
 from simulator.arm.paging import paged
 from simulator.arm.routing import Router
 from simulator.providers.common import GROUP
-from simulator.world import machines
+from simulator.world import agents, machines
 from simulator.world.model import Extension, Json, Machine, Operation, stable_uuid
 
 VM = GROUP + "/providers/Microsoft.Compute/virtualMachines/{vm}"
@@ -325,11 +325,15 @@ def run_command(call: Call) -> Answer:
     busy = [c for c in machine.changes if c[1].startswith("ran")]
     if busy:
         raise ArmError(409, "Conflict", "Run command extension execution is in progress. Please wait.")
-    operation = _later(call, machine, timings.RUN_COMMAND, "ran")
+    script = body.get("script") or []
+    installs = machine.os == "Windows" and any(agents.INSTALLER in str(line) for line in script)
+    operation = _later(call, machine, timings.MARS_INSTALL if installs else timings.RUN_COMMAND, "ran")
     if machine.agent != "Ready":
         operation.done = call.now + timedelta(hours=1, minutes=30)
         operation.error = ("VMAgentStatusCommunicationError", "VM has not reported status for VM agent.")
-    operation.body = _output(machine)
+    elif installs:
+        agents.update(call.world, machine, operation.done)
+    operation.body = _windows_output(agents.CURRENT_MARS) if installs else _output(machine)
     return _accepted(call, machine, operation)
 
 
@@ -342,7 +346,10 @@ def _output(machine: Machine) -> Json:
         code = "ProvisioningState/succeeded"
         return {"value": [{"code": code, "level": "Info", "displayStatus": "Provisioning succeeded", "message": text}]}
     free = (total - used) * 1024
-    text = f'{{"DeviceID":"C:","FreeSpace":{free},"Size":{total * 1024}}}'
+    return _windows_output(f'{{"DeviceID":"C:","FreeSpace":{free},"Size":{total * 1024}}}')
+
+
+def _windows_output(text: str) -> Json:
     return {
         "value": [
             {

@@ -10,9 +10,9 @@ from simulator.arm.routing import Router
 from simulator.providers.common import CONTAINER, FABRIC, RS, VAULT, vault_of
 from simulator.providers.itemview import last_seen
 from simulator.providers.jobs import MANAGEMENT
-from simulator.world import history
+from simulator.world import agents, history
 from simulator.world.model import Item, Json, Vault, Workload, zulu
-from simulator.world.physics import OLDEST_MARS, version_tuple
+from simulator.world.physics import OLDEST_MARS
 
 FILTERS = ("backupManagementType", "containerType", "backupEngineName", "fabricName", "status", "friendlyName")
 
@@ -90,8 +90,8 @@ def _vm(first: Item) -> Json:
 
 def _mars(call: Call, items: list[Item], *, full: bool) -> Json:
     first = items[0]
-    version = str(first.more["agent_version"])
-    old = bool(version) and version_tuple(version) < OLDEST_MARS
+    version = agents.reported(first, call.now)
+    old = bool(version) and agents.version_tuple(version) < OLDEST_MARS
     gone = call.now - last_seen(first, call.now) > timedelta(days=2)
     body: Json = {
         "containerType": "Windows",

@@ -10,7 +10,7 @@ from simulator.world import engine, history
 from simulator.world.errors import ERRORS
 from simulator.world.machines import machine_of
 from simulator.world.model import DATABASES, Item, Job, Json, Point, Step, Workload
-from simulator.world.physics import restore_problems
+from simulator.world.physics import elsewhere_problem, restore_problems
 
 VM_FIELDS = (
     "objectType",
@@ -143,7 +143,8 @@ def _other(call: Call, item: Item, kind: str, properties: Json) -> Job:
     if properties.get("recoveryType") not in ("OriginalLocation", "AlternateLocation"):
         raise ArmError(400, "InvalidRequestContent", "recoveryType is required.")
     seconds = call.world.pace.seconds(timings.RESTORE / 2)
-    job = engine.start_job(call.world, item, "Restore", call.now, [Step(engine.FETCH, seconds)])
+    error = elsewhere_problem(call.world, item, properties)
+    job = engine.start_job(call.world, item, "Restore", call.now, [Step(engine.FETCH, seconds)], error=error)
     if item.workload in DATABASES:
         job.kind = "Full"
     return job

@@ -154,6 +154,16 @@ ERRORS: dict[str, JobError] = dict(
             400289,
             "The vault's managed identity has no permission on the staging storage account.",
         ),
+        _error(
+            "UserErrorCannotRestoreExistingDBWithoutForceOverwrite",
+            518240,
+            "A database of the name that was chosen exists on the target instance, and the restore may not overwrite it.",
+        ),
+        _error(
+            "UserErrorTargetFileShareFull",
+            1073872031,
+            "The target file share became full before all files were restored.",
+        ),
         (
             "mars_file_in_use",
             JobError(

@@ -277,7 +277,7 @@ class KeyVault:
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """A storage account and the file shares in it (True: soft deleted)."""
+    """A storage account, the file shares in it (True: soft deleted), and those of them that are full."""
 
     subscription: str
     group: str
@@ -287,6 +287,7 @@ class Account:
     kind: str = "StorageV2"
     acl: Json = field(default_factory=lambda: {"bypass": "AzureServices", "defaultAction": "Allow"})
     shares: dict[str, bool] = field(default_factory=dict)
+    full_shares: set[str] = field(default_factory=set)
 
     @property
     def id(self) -> str:

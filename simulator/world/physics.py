@@ -3,24 +3,20 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from simulator.world import machines
+from simulator.world import agents, machines
 from simulator.world.access import (
     STAGING_DATA_ACTIONS,
     allowed,
     covers,
     key_vault_problem,
 )
+from simulator.world.agents import version_tuple
 from simulator.world.errors import ERRORS, JobError
-from simulator.world.model import Account, Item, Job, Machine, Workload, World
+from simulator.world.model import Account, Item, Job, Json, Machine, Workload, World
 
 POINT_LIMIT = 18
 OLDEST_MARS = (2, 0, 9083, 0)
 OLDEST_MABS = (13, 0, 580, 0)
-
-
-def version_tuple(text: str) -> tuple[int, ...]:
-    """An agent version as numbers, so that 2.0.9250 is newer than 2.0.927."""
-    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def backup_error(world: World, item: Item, job: Job, at: datetime) -> JobError | None:
@@ -113,7 +109,7 @@ def _files(world: World, item: Item, job: Job, at: datetime) -> JobError | None:
 
 
 def _mars(world: World, item: Item, job: Job, at: datetime) -> JobError | None:  # noqa: ARG001 one shape of rule
-    version = str(item.more.get("agent_version", ""))
+    version = agents.installed(item, at)
     if version and version_tuple(version) < OLDEST_MARS:
         return ERRORS["mars_version_mismatch"]
     if item.more.get("file_in_use"):
@@ -158,6 +154,22 @@ def restore_problems(world: World, item: Item, plan: dict[str, str], at: datetim
         if size_family(size) in world.full_quotas.get(region, ()):
             found.append("UserErrorCoreCountSubscriptionQuotaReached")
     return found
+
+
+def elsewhere_problem(world: World, item: Item, request: Json) -> str:
+    """The code with which a restore of a database or share ends whose target cannot take it; "" when it can.
+
+    `request` is the body that was sent: a database needs a free name unless it may overwrite, a share a target with room.
+    """
+    if item.workload is Workload.FILES:
+        target = request.get("targetDetails") or {}
+        account = world.accounts.get(str(target.get("targetResourceId", "")).casefold())
+        full = account is not None and target.get("name") in account.full_shares
+        return "UserErrorTargetFileShareFull" if full else ""
+    target = request.get("targetInfo") or {}
+    name = str(target.get("databaseName", "")).rpartition("/")[2]
+    taken = bool(name) and name == item.more.get("taken") and target.get("overwriteOption") != "Overwrite"
+    return "UserErrorCannotRestoreExistingDBWithoutForceOverwrite" if taken else ""
 
 
 def _staging_problems(

@@ -44,6 +44,8 @@ OTHER_COMBINATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sql", ("workload_extension_failed", "protection_stopped")),
     ("files", ("share_account_locked", "soft_deleted")),
     ("mars", ("mars_outdated", "mars_offline")),
+    ("sql", ("restore_database_exists", "database_host_deallocated")),
+    ("files", ("restore_share_full", "share_soft_deleted")),
 )
 
 

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from diagnostics.causes import rank
+from diagnostics.error_codes import load as load_codes
+from diagnostics.history import code_facts
 from diagnostics.rules import RULES
 from domain.backup import Workload
 from domain.finding import Blind, Cause, Finding, Outcome
@@ -93,3 +95,21 @@ def test_there_are_enough_cases() -> None:
     text = "\n".join(path.read_text("utf-8") for path in CASES)
     named = {rule.id for rule in RULES if rule.id in text}
     assert len(named) >= 35
+
+
+@pytest.mark.parametrize("operation", ["backup", "restore"])
+def test_every_code_of_the_table_ends_in_a_cause(operation: str) -> None:
+    """A failure whose code is known is never without a cause, whatever the workload, and only codes for it have a say."""
+    silent = []
+    for entry in load_codes().all():
+        for workload in Workload:
+            known = load_codes().lookup(entry.name, workload.value)
+            if known is None or operation not in known.operations or not {workload.value, "any"} & set(known.workloads):
+                continue
+            facts = {"error_code": known.name, "failed_in_a_row": "1", **code_facts(known)}
+            check = f"last_{operation}_succeeded"
+            finding = Finding(check=check, outcome=Outcome.FAIL, summary="it failed", facts=facts)
+            first = rank([finding], workload=workload)[0]
+            if first.id == "no_evidence":
+                silent.append((known.name, workload.value, known.family))
+    assert silent == []

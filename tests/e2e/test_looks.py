@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from simulator.chat_people import MAX
-from tests.e2e.support import Stage, stage, until
+from tests.e2e.support import Stage, stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("e2e-installations")
 

@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, the fixes that mend it in their order, and what a person would set."""
+    """A fault, the fixes that mend it in their order, and what a person would set.
+
+    ``until_clean`` is how long after the proof the next backup runs that only the machine itself can begin.
+    """
 
     fault: str
     fixes: tuple[str, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    until_clean: timedelta = timedelta(0)
 
     def __str__(self) -> str:
         return f"{self.fault}: {' then '.join(self.fixes)}"
@@ -44,21 +49,36 @@ CASES = (
     Case("restore_target_locked", ("lift_lock_for_restore",)),
     Case("soft_delete_off", ("enable_soft_delete",)),
     Case("alerts_off", ("enable_failure_alerts",), {"email": "oncall@contoso.com"}),
+    Case("mars_outdated_on_vm", ("update_mars_agent",), until_clean=timedelta(days=1)),
 )
+PROBES = (Case("os_disk_full", ("probe_os_disk",)),)
+"""Fixes that only look: they are proved, and the fault is there as before."""
+
 GUIDED = (
     "agent_dead",
     "os_disk_full",
     "workload_extension_failed",
     "mars_outdated",
+    "mars_outdated_on_vm",
     "mars_file_in_use",
     "mabs_outdated",
+    "restore_database_exists",
+    "restore_share_full",
 )
 
-ONE_EACH = tuple({case.fixes[0]: case for case in reversed(CASES)}.values())
+ONE_EACH = (*{case.fixes[0]: case for case in reversed(CASES)}.values(), *PROBES)
 """One case for each fix that makes calls."""
 
-ALWAYS = frozenset({"rerun_backup", "grant_key_vault_access", "lift_lock_for_restore", "cancel_and_rerun_backup"})
-"""A backup, a right, a compensation and two calls in a row: the fixes whose exhaustive tests run always."""
+ALWAYS = frozenset(
+    {
+        "rerun_backup",
+        "grant_key_vault_access",
+        "lift_lock_for_restore",
+        "cancel_and_rerun_backup",
+        "update_mars_agent",
+    }
+)
+"""A backup, a right, a compensation, two calls in a row and a script: the fixes whose exhaustive tests run always."""
 
 ONE_EACH_OR_LONG = tuple(
     case if case.fixes[0] in ALWAYS else pytest.param(case, marks=pytest.mark.long) for case in ONE_EACH

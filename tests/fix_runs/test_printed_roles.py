@@ -18,7 +18,14 @@ from tests.fix_runs.bench import CATALOGUE, Bench
 from tests.fix_runs.cases import ONE_EACH, Case
 
 RUN = frozenset(
-    {"extension_failed", "key_vault_access", "restore_size_unavailable", "restore_target_locked", "vault_identity_role"}
+    {
+        "extension_failed",
+        "key_vault_access",
+        "mars_outdated_on_vm",
+        "restore_size_unavailable",
+        "restore_target_locked",
+        "vault_identity_role",
+    }
 )
 """Faults whose fixes differ in what they call and follow."""
 READER, OPERATOR = "Backup Incident Bot - Diagnose", "Backup Incident Bot - Fix"

@@ -18,6 +18,7 @@ from fixes.registry import FixSettings, PlanRequest, discover, whole_vault
 from fixes.steps import send, step_for
 from simulator.control import InjectedFault
 from simulator.server import Simulator
+from simulator.world.model import stable_uuid
 
 FIXES = discover()
 ENABLED = frozenset(name for name, fix in FIXES.items() if fix.spec.off_by_default)
@@ -125,6 +126,11 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 UNTIL = {"rights_until": "2099-01-01T00:00:00Z"}
+LISBON = (
+    f"/subscriptions/{stable_uuid('subscription', 'contoso-prod')}/resourceGroups/rg-lisbon"
+    "/providers/Microsoft.Compute/virtualMachines/vm-lisbon-01"
+)
+"""The Azure VM on which an outdated MARS agent runs, as a person names it."""
 CASES: Sequence[tuple[str, str, Mapping[str, str]]] = (
     ("transient", "rerun_backup", {}),
     ("health_degraded", "rerun_backup", {}),
@@ -150,6 +156,7 @@ CASES: Sequence[tuple[str, str, Mapping[str, str]]] = (
     ("database_host_deallocated", "start_vm", {}),
     ("hana_system_db_down", "rerun_backup", {}),
     ("os_disk_full", "probe_os_disk", {}),
+    ("mars_outdated_on_vm", "update_mars_agent", {"vm": LISBON}),
     ("soft_delete_off", "enable_soft_delete", {}),
     ("alerts_off", "enable_failure_alerts", {"email": "oncall@contoso.com"}),
 )
@@ -187,8 +194,8 @@ async def test_each_effect_happens_once_when_answers_are_lost(
         )
     facts = await bench.run(plan)
     assert (await bench.proof(plan, facts)).proved is True
-    # What a script printed is lost with the answer, so it runs once more; it only reads.
-    again = shown(plan) if fix == "probe_os_disk" else []
+    # A script leaves nothing to look for, so it runs once more; it only reads, or finds its work done.
+    again = shown(plan) if fix in {"probe_os_disk", "update_mars_agent"} else []
     assert shown(plan) + again == bench.changes()
 
 
@@ -220,7 +227,9 @@ async def test_a_temporary_right_is_taken_back(bench: Bench) -> None:
         ("agent_dead", "guide_repair_vm_agent"),
         ("workload_extension_failed", "guide_repair_vm_agent"),
         ("os_disk_full", "guide_free_os_disk"),
-        ("share_soft_deleted", "guide_restore_elsewhere"),
+        ("mars_outdated_on_vm", "guide_mars_update"),
+        ("restore_database_exists", "guide_restore_elsewhere"),
+        ("restore_share_full", "guide_restore_elsewhere"),
     ],
 )
 async def test_guides_are_for_what_is_there(bench: Bench, fault: str, fix: str) -> None:

@@ -207,10 +207,47 @@ class TestUpdate:
             await UPDATE.plan(self.request, estate())
         with pytest.raises(RequestError, match="guide_mabs_update"):
             await UPDATE.plan(on(ask(mabs_item(), vm=SERVER_VM)), with_server())
-        with pytest.raises(RequestError, match="is needed"):
-            await UPDATE.plan(on(ask(mars_item())), with_server())
         with pytest.raises(RequestError, match="vm:"):
             await UPDATE.plan(on(ask(mars_item(), vm="SRV-FILES; shutdown")), with_server())
+
+    @pytest.mark.parametrize(
+        ("listed", "said"),
+        [
+            (["SRV-FILES", "vm-other"], ""),
+            (["vm-17 (srv-files)", "vm-other"], ""),
+            (["vm-other"], "No Windows virtual machine of the vault's subscription is called SRV-FILES.contoso.com"),
+            (["SRV-FILES Linux"], "guide_mars_update"),
+            (["SRV-FILES", "vm-17 (srv-files)"], "Several virtual machines"),
+        ],
+    )
+    async def test_the_machine_is_found_by_its_name(self, listed: list[str], said: str) -> None:
+        """The one Windows machine that bears the server's name, as a resource or inside; else people name it."""
+        azure = with_server()
+        azure.lists[f"{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines".casefold()] = [
+            {
+                "id": SERVER_VM if number == 0 else f"{SERVER_VM}{number}",
+                "name": words.partition(" ")[0],
+                "properties": {
+                    "osProfile": {"computerName": words.partition("(")[2].rstrip(")") or words.partition(" ")[0]},
+                    "storageProfile": {"osDisk": {"osType": "Linux" if "Linux" in words else "Windows"}},
+                },
+            }
+            for number, words in enumerate(listed)
+        ]
+        request = on(ask(mars_item()))
+        if said:
+            with pytest.raises(RequestError, match=said):
+                await UPDATE.plan(request, azure)
+        else:
+            plan = await UPDATE.plan(request, azure)
+            assert plan.calls == (await UPDATE.plan(self.request, azure)).calls
+            assert dict(plan.parameters) == {"vm": ""}
+
+    async def test_a_machine_may_call_itself_otherwise(self) -> None:
+        """What counts is the name inside the machine or the resource's own."""
+        azure = with_server()
+        azure.put(replace(machine(), id=VM, name="vm-17", computer_name="srv-files"))
+        assert (await UPDATE.plan(on(ask(mars_item(), vm=VM)), azure)).calls[0].resource == f"{VM}/runCommand"
 
     async def test_it_is_off_by_default(self) -> None:
         """As every script is."""

@@ -91,6 +91,16 @@ def test_statuses(status: int, error: type[GatewayError]) -> None:
         assert found.correlation_id == "correlation"
 
 
+def test_a_machine_that_runs_another_script_is_busy() -> None:
+    """Such a conflict passes by itself, so the caller may wait; every other one is for people."""
+    said = "Run command extension execution is in progress. Please wait for completion before invoking a run command."
+    found = refusal("running a script", 409, {}, body("Conflict", said))
+    assert type(found) is Throttled
+    assert found.retry_after is None
+    assert "one at a time" in str(found)
+    assert type(refusal("starting it", 409, {}, body("Conflict", "in progress"))) is Conflict
+
+
 @pytest.mark.parametrize(
     ("code", "message", "action", "scope"),
     [

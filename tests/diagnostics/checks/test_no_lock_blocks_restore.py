@@ -10,6 +10,7 @@ from tests.diagnostics.world import (
     POLICY_ID,
     SUBSCRIPTION,
     a_context,
+    a_database,
     a_job,
     a_policy,
     a_share,
@@ -87,6 +88,28 @@ async def test_the_account_of_a_share() -> None:
     azure.put(a_job(item_name="share-hr", container_name="stfiles", errors=(error,)))
     azure.locks_by_scope[item.source_id.casefold()] = [READ_ONLY]
     assert (await no_lock_blocks_restore(a_context(azure, item))).facts["share"] == "locked"
+
+
+async def test_a_restore_of_a_share_needs_its_account_only() -> None:
+    """Files go into a storage account that is there: what is locked beside it in its group is in nobody's way."""
+    item = a_share()
+    azure = an_azure(item)
+    error = an_error("UserErrorTargetFileShareFull")
+    azure.put(a_job(operation="Restore", item_name="share-hr", container_name="stfiles", errors=(error,)))
+    finding = await no_lock_blocks_restore(a_context(azure, item))
+    assert finding.evidence["scopes"] == [item.source_id]
+    assert finding.outcome is Outcome.PASS
+    azure.locks_by_scope[item.source_id.casefold()] = [READ_ONLY]
+    assert (await no_lock_blocks_restore(a_context(azure, item))).outcome is Outcome.FAIL
+
+
+async def test_a_restore_of_a_database_fills_no_group() -> None:
+    """It happens inside a machine, so no lock is asked for."""
+    item = a_database()
+    azure = an_azure(item)
+    azure.put(a_job(operation="Restore", item_name=item.name, container_name="", errors=(an_error("X"),)))
+    assert (await no_lock_blocks_restore(a_context(azure, item))).outcome is Outcome.NOT_APPLICABLE
+    assert azure.count("locks") == 0
 
 
 async def test_a_neighbours_lock_does_not_fail_a_healthy_vm() -> None:
