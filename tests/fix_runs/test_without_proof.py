@@ -59,6 +59,16 @@ async def test_a_job_that_never_ends(patient: Bench) -> None:
     await stays_open(patient, incident, "it did not end in time")
 
 
+async def test_an_agent_that_its_vault_never_hears_of(patient: Bench) -> None:
+    """The script ran and installed the agent, but the vault goes on reporting the old version: no success is claimed."""
+    asked = await patient.ask("update_mars_agent", await patient.target_of("mars_outdated_on_vm"))
+    patient.item_of("mars_outdated_on_vm").more["silent"] = True
+    await patient.approve(asked.id)
+    assert await patient.end(asked.id) == "unproved", await patient.story(asked.id)
+    assert "still reports 2.0.8703.0" in str((await patient.row(asked.id))["note"])
+    assert len(patient.requests()) == 1
+
+
 async def test_the_lock_is_back_when_the_restore_never_ends(patient: Bench) -> None:
     """A restore that hangs does not keep the lock away for ever: it is put back when the time is over."""
     before = sorted((lock.scope, lock.name, lock.level, lock.notes) for lock in patient.sim.world.locks)
