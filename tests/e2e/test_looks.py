@@ -28,7 +28,7 @@ async def test_the_second_question_hears_of_the_first(tmp_path: Path) -> None:
         async with world.http.post(f"{world.cloud.http}/_sim/clock", json={"advance_s": 3 * 3600}) as response:
             assert 200 == response.status
 
-        async def remembered() -> bool:  # the bot follows the clock of the watched world within a second
+        async def remembered() -> bool | None:  # the bot follows the clock of the watched world within a second
             return "the look of 3 h" in await stuck(world)
 
         await until("what the first look saw", remembered)
