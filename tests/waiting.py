@@ -1,14 +1,22 @@
 """Waiting for what another process or task brings about."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 PATIENCE_S = 45.0
 
 
-async def until(what: str, look: Callable[[], Awaitable[T | None] | T | None], within_s: float = PATIENCE_S) -> T:
+@overload
+async def until(what: str, look: Callable[[], Coroutine[Any, Any, T | None]], within_s: float = PATIENCE_S) -> T: ...
+
+
+@overload
+async def until(what: str, look: Callable[[], T | None], within_s: float = PATIENCE_S) -> T: ...
+
+
+async def until(what: str, look: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
     """What ``look`` finds, as soon as it is there; TimeoutError names it when it does not come."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

@@ -80,6 +80,7 @@ _RULES: Final = (
         ),
         against=(fine(LOCK, 0.7, "no lock is there now"),),
         fixes=("lift_lock_for_restore", "restore_disks", "guide_restore_elsewhere"),
+        yields_to=frozenset({"lock_blocks_file_share_backup"}),
     ),
     Rule(
         id="vault_identity_role_missing",

@@ -28,7 +28,8 @@ async def test_the_second_question_hears_of_the_first(tmp_path: Path) -> None:
         async with world.http.post(f"{world.cloud.http}/_sim/clock", json={"advance_s": 3 * 3600}) as response:
             assert 200 == response.status
 
-        async def remembered() -> bool | None:  # the bot follows the clock of the watched world within a second
-            return "the look of 3 h" in await stuck(world)
+        async def remembered() -> str | None:  # the bot follows the clock of the watched world within a second
+            said = await stuck(world)
+            return said if "the look of 3 h" in said else None
 
-        await until("what the first look saw", remembered)
+        assert await until("what the first look saw", remembered)
