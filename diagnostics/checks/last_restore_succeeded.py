@@ -8,6 +8,7 @@ from diagnostics.history import (
     also_failed_with,
     code_facts,
     code_of,
+    detailed,
     earlier_marks,
     error_text,
     explain,
@@ -16,7 +17,6 @@ from diagnostics.history import (
     other_errors,
     recommendations,
     restore_failures,
-    restore_trouble,
     running_jobs,
     subject,
 )
@@ -55,13 +55,13 @@ _TOLD = (
 )
 async def last_restore_succeeded(context: Context) -> Finding:
     """Read the item's newest failed restore that still matters, with its phases and error, and any that runs."""
-    failed = await restore_trouble(context)
-    earlier = (await restore_failures(context))[1:] if failed else ()
+    failures = await restore_failures(context)
+    failed = await detailed(context, failures[0]) if failures else None
     try:
         running = next((job for job in await running_jobs(context) if job.is_restore), None)
     except GatewayError:
         running = None
-    return judge(subject(context), failed, running, context.clock.now(), earlier)
+    return judge(subject(context), failed, running, context.clock.now(), failures[1:])
 
 
 def judge(

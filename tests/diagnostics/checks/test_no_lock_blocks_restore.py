@@ -1,5 +1,7 @@
 """Locks: which ones matter for a restore, for the clean-up of points, for a share."""
 
+from dataclasses import replace
+
 import pytest
 
 from diagnostics.checks.no_lock_blocks_restore import Scope, judge, no_lock_blocks_restore
@@ -99,7 +101,8 @@ async def test_a_restore_of_a_share_needs_its_account_only() -> None:
     finding = await no_lock_blocks_restore(a_context(azure, item))
     assert finding.evidence["scopes"] == [item.source_id]
     assert finding.outcome is Outcome.PASS
-    azure.locks_by_scope[item.source_id.casefold()] = [READ_ONLY]
+    frozen = f"{item.source_id}/providers/Microsoft.Authorization/locks/freeze"
+    azure.locks_by_scope[item.source_id.casefold()] = [replace(READ_ONLY, id=frozen)]
     assert (await no_lock_blocks_restore(a_context(azure, item))).outcome is Outcome.FAIL
 
 
