@@ -237,7 +237,8 @@ def plan(
             in_vault = await find_vault(read, vault)
             found = whole_vault(in_vault)
         else:
-            in_vault, found = await find_item(read, item, vault)
+            in_vault, listed = await find_item(read, item, vault)
+            found = await read.item(listed.id)  # a list leaves out what some plans rest on
         now = world.clock.now()
         request = PlanRequest(
             vault=in_vault, item=found, parameters=parameters(pairs, now), settings=world.fix_settings, now=now

@@ -3,12 +3,14 @@
 Source: https://learn.microsoft.com/azure/backup/backup-azure-arm-userestapi-restoreazurevms
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from diagnostics.history import code_of, error_text, explain, identity_fact
+from diagnostics.locks import reaches
 from domain.arm import ItemId, key, name_of, resource_group_id, subscription_of
-from domain.backup import Job, Lock, ProtectedItem, RecoveryPoint
+from domain.backup import Job, Lock, ProtectedItem, RecoveryPoint, Workload
 from domain.canonical import Json
 from domain.errors import RequestError, ResourceNotFound
 from domain.fix import Call, FixPlan, Kind, Proof, RunFacts
@@ -45,7 +47,8 @@ TARGET_GROUP = Parameter(
     name="target_resource_group",
     label="Resource group for the restored disks",
     pattern=_GROUP_NAME,
-    help="An existing one; empty: the configured staging resource group, or that of the last failed restore",
+    help="An existing one; empty: the configured staging resource group, or that of the last failed restore; to lift a lock,"
+    " that of the restore that it stopped",
 )
 STORAGE_ACCOUNT = Parameter(
     name="storage_account",
@@ -73,8 +76,15 @@ class Target:
         return name_of(self.group_id)
 
 
-async def failed_restore(request: PlanRequest, read: BackupReader) -> Job | None:
-    """The item's newest failed restore of the last weeks with its details, or None."""
+def about_nothing(job: Job) -> bool:  # noqa: ARG001 one shape of question
+    """Any failed restore will do."""
+    return False
+
+
+async def failed_restore(
+    request: PlanRequest, read: BackupReader, about: Callable[[Job], bool] = about_nothing
+) -> Job | None:
+    """The item's newest failed restore of the last weeks, with details; one ``about`` what the fix mends goes before."""
     window = jobs_window(request)
     if window is None:
         return None
@@ -82,8 +92,19 @@ async def failed_restore(request: PlanRequest, read: BackupReader) -> Job | None
     mine = [job for job in jobs if job.is_restore and job.is_of(request.item)]
     if not mine:
         return None
-    newest = max(mine, key=lambda job: (job.started_at or window[0], job.id))
-    return await read.job(request.vault.id, newest.id)
+    chosen = max(mine, key=lambda job: (about(job), job.started_at or window[0], job.id))
+    return await read.job(request.vault.id, chosen.id)
+
+
+def about_a_lock(job: Job) -> bool:
+    """Whether a failed job's error speaks of a lock."""
+    known = explain(code_of(job), error_text(job), Workload.VM)
+    return known is not None and known.family == "lock"
+
+
+def about_the_identity(job: Job) -> bool:
+    """Whether a failed job's error speaks of the vault's managed identity."""
+    return bool(identity_fact(code_of(job), error_text(job)))
 
 
 def detail(job: Job, name: str) -> str:
@@ -108,22 +129,28 @@ async def _accounts(scope: str, read: BackupReader) -> Sequence[Mapping[str, obj
     return await read.resources(f"{scope}/providers/Microsoft.Storage/storageAccounts", STORAGE_API)
 
 
-async def choose_target(request: PlanRequest, parameters: Mapping[str, str], region: str, read: BackupReader) -> Target:
+async def choose_target(
+    request: PlanRequest, parameters: Mapping[str, str], region: str, read: BackupReader, *, locked_out: bool = False
+) -> Target:
     """The target resource group and the staging account, with everything that stands in the way.
+
+    With ``locked_out`` the target of the restore that failed at a lock goes before the configured one: that is the restore
+    that somebody waits for.
 
     Raises:
         RequestError: no target is known, or no account fits; says which setting or parameter helps.
     """
-    group_id = await _group_id(request, parameters, read)
+    group_id = await _group_id(request, parameters, read, locked_out=locked_out)
     try:
         await read.resource(group_id, GROUPS_API)
     except ResourceNotFound:
         raise RequestError(f"There is no resource group {name_of(group_id)}: make it first, in {region}.") from None
-    account_id, note = await _account(request, parameters["storage_account"], group_id, region, read)
+    about = about_a_lock if locked_out else about_nothing
+    account_id, note = await _account(request, parameters["storage_account"], group_id, region, read, about)
     locks: dict[str, Lock] = {}
     for scope in (group_id, account_id):
         for lock in await read.locks(scope):
-            if lock.level.casefold() == "readonly":
+            if lock.level.casefold() == "readonly" and reaches(lock, scope):
                 locks.setdefault(key(lock.id), lock)
     return Target(
         group_id=group_id,
@@ -144,11 +171,14 @@ def locked(lock: Lock) -> str:
     return name_of(lock.id[:at])
 
 
-async def _group_id(request: PlanRequest, parameters: Mapping[str, str], read: BackupReader) -> str:
-    name = parameters["target_resource_group"] or request.settings.staging_resource_group
+async def _group_id(
+    request: PlanRequest, parameters: Mapping[str, str], read: BackupReader, *, locked_out: bool
+) -> str:
+    staging = request.settings.staging_resource_group
+    name = parameters["target_resource_group"] or ("" if locked_out else staging)
     if not name:
-        job = await failed_restore(request, read)
-        name = detail(job, "Target resource group") if job is not None else ""
+        job = await failed_restore(request, read, about_a_lock if locked_out else about_nothing)
+        name = (detail(job, "Target resource group") if job is not None else "") or staging
     if not name:
         raise RequestError(
             "Where to restore to is not known: say target_resource_group=…, or set staging_resource_group under [fixes]."
@@ -159,7 +189,7 @@ async def _group_id(request: PlanRequest, parameters: Mapping[str, str], read: B
 
 
 async def _account(
-    request: PlanRequest, wanted: str, group_id: str, region: str, read: BackupReader
+    request: PlanRequest, wanted: str, group_id: str, region: str, read: BackupReader, about: Callable[[Job], bool]
 ) -> tuple[str, str]:
     """(id, note) of the staging account."""
     if wanted:
@@ -172,7 +202,7 @@ async def _account(
     found = sorted(await _accounts(group_id, read), key=lambda account: str(account.get("name")))
     fitting = [account for account in found if not account_fault(account, region)]
     if not fitting:
-        found += await _of_failed_restore(request, read)
+        found += await _of_failed_restore(request, read, about)
         fitting = [account for account in found if not account_fault(account, region)]
     if not fitting:
         why = "; ".join(f"{account.get('name')}: {account_fault(account, region)}" for account in found)
@@ -184,9 +214,11 @@ async def _account(
     return str(fitting[0].get("id")), note
 
 
-async def _of_failed_restore(request: PlanRequest, read: BackupReader) -> list[Mapping[str, object]]:
-    """The staging account that the item's last failed restore used."""
-    job = await failed_restore(request, read)
+async def _of_failed_restore(
+    request: PlanRequest, read: BackupReader, about: Callable[[Job], bool]
+) -> list[Mapping[str, object]]:
+    """The staging account that the item's failed restore used."""
+    job = await failed_restore(request, read, about)
     name = detail(job, "Target Storage Account Name").casefold() if job is not None else ""
     accounts = await _accounts(f"/subscriptions/{request.vault.id.subscription}", read) if name else ()
     return [account for account in accounts if str(account.get("name")).casefold() == name]

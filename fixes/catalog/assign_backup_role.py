@@ -21,7 +21,7 @@ from fixes.assignments import (
 )
 from fixes.planning import GUID, RIGHTS_UNTIL, checked, common, listed
 from fixes.registry import FixSpec, Parameter, PlanRequest, is_whole_vault
-from fixes.restores import failed_restore, staging_account_id
+from fixes.restores import about_the_identity, failed_restore, staging_account_id
 from fixes.steps import step_for
 
 ROLES = {
@@ -187,7 +187,7 @@ async def _target(request: PlanRequest, scope: str, read: BackupReader) -> _Targ
         if is_whole_vault(item) or "virtualmachines" not in segments(item.source_id):
             raise RequestError(f"{item.name} is no virtual machine: name the place with scope=<ARM id>.")
         return _described(item.source_id if scope == "vm" else resource_group_id(item.source_id))
-    job = await failed_restore(request, read)
+    job = await failed_restore(request, read, about_the_identity)
     account = await staging_account_id(request, job, read) if job is not None else ""
     if not account:
         raise RequestError(

@@ -73,7 +73,7 @@ class LiftLockForRestore:
         parameters = checked(self.spec, request.parameters)
         point, target = await asyncio.gather(
             choose_point(request, parameters["recovery_point"], read),
-            choose_target(request, parameters, vault.location, read),
+            choose_target(request, parameters, vault.location, read, locked_out=True),
         )
         if not target.locks:
             raise RequestError(f"No ReadOnly lock stops a restore to {target.group_name}: use restore_disks.")

@@ -193,6 +193,14 @@ async def test_two_plans_are_the_same_and_change_nothing(cloud: Simulator, here:
     assert [] == changes(cloud, before)
 
 
+async def test_a_plan_knows_what_only_the_item_itself_tells(cloud: Simulator, here: Path) -> None:
+    """That a policy is inconsistent stands in the item, not in the vault's list; the plan mends it all the same."""
+    plan = await ask(cloud, here, "plan", "resume_protection", "vault-prod-02", "vm-drift-01", "--json")
+    assert 0 == plan.code
+    first = plan.json["calls"][0]
+    assert ("PUT", "DailyVmPolicy") == (first["method"], first["body"]["properties"]["policyId"].rpartition("/")[2])
+
+
 async def test_a_fix_of_the_vault_itself_is_planned_with_a_dash(cloud: Simulator, here: Path) -> None:
     """ITEM - is the vault itself, for diagnose and for plan."""
     posture, plan = await asyncio.gather(

@@ -28,6 +28,7 @@ from tests.fixes.world import (
     estate,
     files_item,
     job,
+    job_error,
     vault,
 )
 
@@ -275,6 +276,17 @@ class TestRole:
             "Grant the managed identity of vault vault-prod-01 Storage Account Backup Contributor and Storage Blob Data"
             " Contributor on storage account ststage01 for good." == plan.sentence
         )
+
+    async def test_the_restore_that_speaks_of_the_identity_says_where(self) -> None:
+        """A newer restore that failed for another reason names another account, or none."""
+        azure = estate()
+        told = (job_error("UserErrorX", "The vault's managed identity lacks permissions on the account."),)
+        details = {"Target Storage Account Name": "ststage01"}
+        azure.put(
+            job("Failed", "Restore", id="newer", started_at=NOW - HOUR, details={"Target resource group": "rg-other"}),
+            job("Failed", "Restore", id="identity", started_at=NOW - 5 * HOUR, errors=told, details=details),
+        )
+        assert {STAGE_ACCOUNT} == {call.scope for call in (await ROLE.plan(ask(), azure)).calls}
 
     @pytest.mark.parametrize(
         ("scope", "where", "role"),

@@ -32,6 +32,7 @@ from tests.fixes.world import (
     disk,
     estate,
     job,
+    job_error,
     mars_item,
     point,
     sql_item,
@@ -215,6 +216,13 @@ def target_of(plan: FixPlan) -> str:
     return str(body["properties"]["targetResourceGroupId"])
 
 
+def restoring(plan: FixPlan) -> dict[str, Any]:
+    """What the restore among the plan's calls asks for."""
+    body = next(call.body for call in plan.calls if call.kind is Kind.RESTORE)
+    assert isinstance(body, dict)
+    return dict(body["properties"])
+
+
 def locked(level: str = "ReadOnly", arm_id: str = LOCK) -> FakeAzure:
     """The estate with a lock on the target."""
     azure = estate()
@@ -281,6 +289,36 @@ class TestLift:
         plan = await LIFT.plan(lifting(), locked(arm_id=on_account))
         assert on_account == plan.calls[0].resource
         assert plan.az[2].endswith(f"--resource {STAGE_ACCOUNT}")
+
+    async def test_the_restore_that_the_lock_stopped_says_where(self) -> None:
+        """Not the configured place, nor a newer restore that failed for another reason: somebody waits for this one."""
+        azure = estate()
+        frozen = f"{SUBSCRIPTION}/resourceGroups/rg-frozen"
+        lock_id = f"{frozen}/providers/Microsoft.Authorization/locks/freeze"
+        azure.bodies[frozen.casefold()] = {"id": frozen}
+        azure.bodies[lock_id.casefold()] = {"properties": {"level": "ReadOnly"}}
+        azure.locks_by_scope[frozen.casefold()] = [Lock(id=lock_id, name="freeze", level="ReadOnly", notes="")]
+        for name, age, code, group in (
+            ("newer", 1, "UserErrorSkuNotAvailable", "rg-other"),
+            ("stopped", 5, "UserErrorResourceIsInLockedState", "rg-frozen"),
+        ):
+            details = {"Target resource group": group, "Target Storage Account Name": "ststage01"}
+            errors = (job_error(code),)
+            azure.put(job("Failed", "Restore", id=name, started_at=NOW - age * HOUR, errors=errors, details=details))
+        plan = await LIFT.plan(lifting(), azure)
+        assert lock_id == plan.calls[0].resource
+        assert frozen == restoring(plan)["targetResourceGroupId"]
+
+    async def test_a_lock_on_a_neighbour_is_no_lock_on_the_target(self) -> None:
+        """Azure lists locks below a group with the group's own; another machine's keeps nothing from being restored."""
+        azure = estate()
+        other = (
+            f"{STAGING}/providers/Microsoft.Compute/virtualMachines/vm-x/providers/Microsoft.Authorization/locks/own"
+        )
+        azure.locks_by_scope[STAGING.casefold()] = [Lock(id=other, name="own", level="ReadOnly", notes="")]
+        assert () == (await RESTORE.plan(ask(), azure)).problems
+        with pytest.raises(RequestError, match="use restore_disks"):
+            await LIFT.plan(lifting(), azure)
 
     async def test_a_lock_above_the_target_is_left_alone(self) -> None:
         """A lock of the whole subscription protects more than this restore."""
