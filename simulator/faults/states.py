@@ -61,13 +61,13 @@ def _degraded(world: World, item: Item, now: datetime) -> None:
 
 
 @dataclass(frozen=True)
-class _Weekly:
-    """The weekly policy that a vault without one gets."""
+class _Daily:
+    """The daily policy that a vault without one gets."""
 
     workload: Workload
-    days: tuple[str, ...]
-    name: str = "WeeklyPolicy"
-    every: str = "week"
+    days: tuple[str, ...] = ()
+    name: str = "DailyPolicy"
+    every: str = "day"
     at: str = "-7h"
     interval_hours: int = 0
     window_hours: int = 0
@@ -77,6 +77,14 @@ class _Weekly:
     agentless: bool = False
 
 
+@dataclass(frozen=True)
+class _Weekly(_Daily):
+    """The weekly policy that a vault without one gets."""
+
+    name: str = "WeeklyPolicy"
+    every: str = "week"
+
+
 def _weekly(world: World, item: Item, now: datetime) -> None:
     policies = item.vault.policies
     weekly = next((p for p in policies.values() if p.schedule.days and p.workload is item.workload), None)
@@ -84,6 +92,21 @@ def _weekly(world: World, item: Item, now: datetime) -> None:
         days = (WEEKDAYS[(now - timedelta(days=3)).weekday()],)
         weekly = policies[_Weekly.name] = build_policy(_Weekly(item.workload, days), world.epoch)
     item.policy = weekly.name
+
+
+def _daily(world: World, item: Item, now: datetime) -> None:
+    policies = item.vault.policies
+    daily = next((p for p in policies.values() if not p.schedule.days and p.workload is item.workload), None)
+    if daily is None:
+        daily = policies[_Daily.name] = build_policy(_Daily(item.workload), world.epoch)
+    item.policy = daily.name
+    engine.make_real(world, item, now)
+    item.next_run = engine.following(item, now)
+    engine.refresh_wake(item)
+
+
+def _points_back(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of repair
+    item.more["points_deleted_at"] = None
 
 
 def _points_deleted(world: World, item: Item, now: datetime) -> None:  # noqa: ARG001 one shape of fault
@@ -146,6 +169,7 @@ FAULTS = (
         "The policy runs once a week: the RPO cannot be met however well the jobs go.",
         VM_ONLY,
         _weekly,
+        _daily,
     ),
     Fault(
         "points_soft_deleted",
@@ -154,5 +178,6 @@ FAULTS = (
         "Older recovery points look gone; they are soft deleted.",
         VM_ONLY & EVERY,
         _points_deleted,
+        _points_back,
     ),
 )

@@ -33,6 +33,12 @@ def _suppressed(world: World, vault: Vault, now: datetime) -> None:
     world.processing_rules[identifier.casefold()] = rule
 
 
+def _speaking(world: World, vault: Vault, now: datetime) -> None:  # noqa: ARG001 one shape of repair
+    for identifier, rule in tuple(world.processing_rules.items()):
+        if rule["name"] == f"quiet-{vault.name}":
+            del world.processing_rules[identifier]
+
+
 FAULTS = (
     Fault(
         "soft_delete_off",
@@ -57,5 +63,6 @@ FAULTS = (
         "A processing rule removes the action groups from every alert of the vault.",
         frozenset(),
         bend_vault=_suppressed,
+        repair_vault=_speaking,
     ),
 )

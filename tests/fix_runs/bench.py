@@ -349,9 +349,11 @@ def shown(plan: FixPlan) -> list[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def bench_on(url: str, *, speed: float = SPEED, read_only: bool = False, **more: Any) -> AsyncIterator[Bench]:
+async def bench_on(
+    url: str, *, estate: str | Path = "contoso", speed: float = SPEED, read_only: bool = False, **more: Any
+) -> AsyncIterator[Bench]:
     """A bench on a migrated database."""
-    async with Simulator("contoso", speed=speed) as sim:
+    async with Simulator(estate, speed=speed) as sim:
         settings = load(sim.env, directory=Path(sim.ca_file).parent)
         async with azure(settings) as cloud:
             engine = database.connect(url)
