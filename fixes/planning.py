@@ -112,12 +112,26 @@ def refuse_unprotected(item: ProtectedItem) -> None:
     Raises:
         RequestError: it is deleted or its protection is stopped; names the fix that comes first.
     """
-    if item.soft_deleted:
-        raise RequestError(f"{item.name} is deleted and waits to be purged: use undelete_item, then resume_protection.")
-    if item.protection_state.casefold() in NOT_RUNNING:
+    refuse_deleted(item)
+    if unprotected(item):
         raise RequestError(
             f"The protection of {item.name} is stopped ({item.protection_state}): use resume_protection."
         )
+
+
+def refuse_deleted(item: ProtectedItem) -> None:
+    """Refuse an item that waits to be purged.
+
+    Raises:
+        RequestError: it is deleted; names the fixes that come first.
+    """
+    if item.soft_deleted:
+        raise RequestError(f"{item.name} is deleted and waits to be purged: use undelete_item, then resume_protection.")
+
+
+def unprotected(item: ProtectedItem) -> bool:
+    """Whether no backup of the item can run before somebody resumes its protection."""
+    return item.protection_state.casefold() in NOT_RUNNING
 
 
 def switched_on(spec: FixSpec, request: PlanRequest) -> tuple[str, ...]:

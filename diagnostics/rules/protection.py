@@ -28,7 +28,7 @@ _STATES: Final = (
         id="protection_stopped",
         title="Protection was stopped, so no backup is scheduled",
         because=(
-            shown(PROTECTION, FAIL, 0.9, "{summary}", state="stopped|no_policy"),
+            shown(PROTECTION, FAIL, 0.95, "{summary}", state="stopped|no_policy"),
             code("protection_stopped"),
         ),
         against=(fine(PROTECTION, 0.7, "protection is active now"),),
@@ -38,13 +38,13 @@ _STATES: Final = (
     Rule(
         id="protection_paused",
         title="Protection is paused, so no backup runs",
-        because=(shown(PROTECTION, FAIL, 0.9, "{summary}", state="paused"),),
+        because=(shown(PROTECTION, FAIL, 0.95, "{summary}", state="paused"),),
         fixes=("resume_protection", RERUN),
     ),
     Rule(
         id="backups_suspended",
         title="Backups of the item are suspended, so none runs and none fails",
-        because=(shown(PROTECTION, FAIL, 0.9, "{summary}", state="suspended"),),
+        because=(shown(PROTECTION, FAIL, 0.95, "{summary}", state="suspended"),),
         fixes=("resume_protection", RERUN),
     ),
     Rule(

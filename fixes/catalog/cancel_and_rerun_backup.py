@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from domain.arm import ItemId
 from domain.backup import Job, ProtectedItem, Workload
 from domain.errors import RequestError
 from domain.fix import Call, FixPlan, Kind, Proof, Risk, RunFacts
@@ -19,7 +20,7 @@ from fixes.backups import (
     backup_proof,
     running_backups,
 )
-from fixes.planning import BACKUP_API, az, checked, common, refuse_unprotected, require, utc
+from fixes.planning import BACKUP_API, az, checked, common, refuse_deleted, require, unprotected, utc
 from fixes.registry import FixSpec, Parameter, PlanRequest
 
 CANCEL_ACTION = "Microsoft.RecoveryServices/Vaults/backupJobs/cancel/action"
@@ -37,7 +38,7 @@ class CancelAndRerunBackup:
         workloads=frozenset({Workload.VM, Workload.SQL, Workload.HANA, Workload.FILES}),
         permissions=(CANCEL_ACTION, BACKUP_ACTION),
         docs="https://learn.microsoft.com/azure/backup/backup-azure-arm-userestapi-managejobs#cancelling-a-job",
-        summary="Cancels the item's running backup job, waits until it is over, and starts a new one.",
+        summary="Cancels the item's running backup job, waits for its end, and starts a new one where protection allows.",
         proof="The new backup job completed and there is a recovery point newer than the start.",
         parameters=(
             Parameter(
@@ -55,7 +56,8 @@ class CancelAndRerunBackup:
         require(self.spec, request, INSTEAD)
         item = request.item
         parameters = checked(self.spec, request.parameters)
-        refuse_unprotected(item)
+        refuse_deleted(item)
+        again = not unprotected(item)
         running = await running_backups(request, read)
         job = _chosen(item, running, parameters["job"])
         whole = await read.job(request.vault.id, job.id)
@@ -65,15 +67,17 @@ class CancelAndRerunBackup:
         return FixPlan(
             **common(self.spec, request, parameters),
             precondition={**backup_facts(item, running), "job": job.id, "job_status": job.status},
-            calls=(_cancel(item, job), backup_call(item, backup_type=kind)),
+            calls=(_cancel(item, job), *((backup_call(item, backup_type=kind),) if again else ())),
             sentence=(
-                f"Cancel backup job {job.id} of {item.workload.words} {item.name} in {request.vault.id.name}{since} and run"
-                f" {a_backup(kind)} as soon as it is over."
+                f"Cancel backup job {job.id} of {item.workload.words} {item.name} in {request.vault.id.name}{since}"
+                + (f" and run {a_backup(kind)} as soon as it is over." if again else ".")
             ),
             effects=(
                 f"Job {job.id} ends as Cancelled; what it has transferred is thrown away.",
                 *(_keeps_snapshot(whole)),
-                f"Then one backup job of {item.name} runs. {LOADS[item.workload]}",
+                f"Then one backup job of {item.name} runs. {LOADS[item.workload]}"
+                if again
+                else f"No backup of {item.name} runs before its protection is resumed: then use resume_protection.",
             ),
             worst_case=(
                 "The cancelled job would have ended well by itself, and the recovery point comes hours later than it would"
@@ -82,14 +86,19 @@ class CancelAndRerunBackup:
             undo="A cancelled job cannot be taken up again; the new backup replaces it.",
             duration=DURATIONS[item.workload] + timedelta(minutes=30),
             cost="Storage for one more recovery point.",
-            az=(_az_cancel(item, job), _az_wait(item, job), az_backup(item, backup_type=kind)),
-            notes=(why,) if why else (),
+            az=(_az_cancel(item, job), _az_wait(item, job), *((az_backup(item, backup_type=kind),) if again else ())),
+            notes=(why,) if why and again else (),
             problems=_problems(job),
         )
 
     async def verify(self, plan: FixPlan, facts: RunFacts, read: BackupReader, now: datetime) -> Proof:
-        """Job completed and a new recovery point."""
-        return await backup_proof(plan, facts, read, now)
+        """Job completed and a new recovery point; of an item whose protection is stopped, that the old job is over."""
+        if any(call.kind is Kind.BACKUP for call in plan.calls):
+            return await backup_proof(plan, facts, read, now)
+        job = await read.job(ItemId.parse(plan.item_id).vault, plan.precondition["job"])
+        over = f"Backup job {job.id} ended as {job.status}; resume_protection lets backups run again."
+        still = f"Backup job {job.id} is {job.status}."
+        return Proof(proved=None if job.running else True, summary=still if job.running else over)
 
 
 def _chosen(item: ProtectedItem, running: tuple[Job, ...] | None, wanted: str) -> Job:

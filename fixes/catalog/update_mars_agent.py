@@ -11,7 +11,7 @@ from domain.ports import BackupReader
 from fixes.planning import GUID, checked, common, require, section, switched_on
 from fixes.registry import FixSpec, Parameter, PlanRequest
 from fixes.scripts import HANDS_OUT, RUN_ACTION, RUN_READS, UPDATE_MARS, az_script, is_windows, script_call, unreachable
-from fixes.servers import mars_proof, server_of, short
+from fixes.servers import mars_proof, older, server_of, short
 from fixes.steps.machines import COMPUTE_API
 
 
@@ -49,8 +49,13 @@ class UpdateMarsAgent:
         server = await server_of(request.item, read)
         if server is None:
             raise RequestError(f"{request.vault.id.name} lists no machine with a MARS agent for {request.item.name}.")
-        vm = await _machine(parameters["vm"] or await _found(request, server, read), server, read)
         minimum = request.settings.minimum_mars
+        if older(server.agent_version, minimum) is False:
+            raise RequestError(
+                f"The agent of {server.name} is version {server.agent_version}, and {minimum} is needed: nothing to update."
+                " Its next backup shows whether that was all."
+            )
+        vm = await _machine(parameters["vm"] or await _found(request, server, read), server, read)
         return FixPlan(
             **common(self.spec, request, parameters),
             precondition={

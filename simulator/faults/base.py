@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from simulator.world import engine
 from simulator.world.machines import machine_of
-from simulator.world.model import Item, Machine, Vault, Workload, World
+from simulator.world.model import Item, Lock, Machine, Vault, Workload, World
 
 Bend = Callable[[World, Item, datetime], None]
 BendVault = Callable[[World, Vault, datetime], None]
@@ -95,6 +95,12 @@ def passed(world: World, item: Item, now: datetime, code: str) -> None:
         until = max(until, last + snapshot + timedelta(seconds=1))
     item.more["hiccup"] = {"until": until, "code": code}
     replay(world, item, now)
+
+
+def lock(world: World, scope: str, name: str, level: str, notes: str) -> None:
+    """Puts a lock on a scope; a scope has one lock of a name, whoever asks for it again."""
+    if not any(one.scope.casefold() == scope.casefold() and one.name == name for one in world.locks):
+        world.locks.append(Lock(scope, name, level, notes))
 
 
 def machine(world: World, item: Item) -> Machine:

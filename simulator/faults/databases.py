@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from simulator.faults.base import DATABASES, SCHEDULE_ENDED, Fault, failing, machine, passed, replay, retry
+from simulator.faults.base import DATABASES, SCHEDULE_ENDED, Fault, failing, lock, machine, passed, replay, retry
 from simulator.world.machines import WORKLOAD_PUBLISHER
-from simulator.world.model import Extension, Item, Lock, Workload, World
+from simulator.world.model import Extension, Item, Workload, World
 
 SQL = frozenset({Workload.SQL})
 HANA = frozenset({Workload.HANA})
@@ -71,7 +71,7 @@ def _share_back(world: World, item: Item, now: datetime) -> None:  # noqa: ARG00
 
 def _account_lock(world: World, item: Item, now: datetime) -> None:
     account = world.accounts[item.source_id.casefold()]
-    world.locks.append(Lock(account.id, "freeze", "ReadOnly", "Frozen for an audit"))
+    lock(world, account.id, "freeze", "ReadOnly", "Frozen for an audit")
     failing(world, item, now)
 
 

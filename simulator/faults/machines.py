@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from simulator.faults.base import VM_ONLY, Fault, failing, machine, passed
+from simulator.faults.base import VM_ONLY, Fault, failing, lock, machine, passed
 from simulator.world.access import assign, key_vault_problem
 from simulator.world.machines import broken, broken_linux_message, install_snapshot_extension, snapshot_extension
-from simulator.world.model import Extension, Item, KeyVault, Lock, World, stable_uuid
+from simulator.world.model import Extension, Item, KeyVault, World, stable_uuid
 from simulator.world.physics import POINT_LIMIT, restore_point_group
 from simulator.world.roles import KEY_VAULT_ROLE
 
@@ -134,7 +134,7 @@ def _switched_off(world: World, item: Item, now: datetime) -> None:
 def _point_lock(world: World, item: Item, now: datetime) -> None:
     group = restore_point_group(item)
     world.groups[group.casefold()] = (group, item.vault.location)
-    world.locks.append(Lock(group, "do-not-delete", "CanNotDelete", "Made by the platform team"))
+    lock(world, group, "do-not-delete", "CanNotDelete", "Made by the platform team")
     world.snapshot_points[item.id.casefold()] = POINT_LIMIT
     failing(world, item, now)
 

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from simulator import timings
-from simulator.faults.base import VM_ONLY, Fault, machine
+from simulator.faults.base import VM_ONLY, Fault, lock, machine
 from simulator.world import engine
-from simulator.world.model import Account, Item, Lock, Step, Workload, World, stable_uuid
+from simulator.world.model import Account, Item, Step, Workload, World, stable_uuid
 from simulator.world.physics import size_family
 
 AGO = timedelta(hours=3)
@@ -76,7 +76,7 @@ def _quota(world: World, item: Item, now: datetime) -> None:
 
 def _lock(world: World, item: Item, now: datetime) -> None:
     group = target_group(world, item, "rg-restore-frozen")
-    world.locks.append(Lock(group, "freeze", "ReadOnly", "Frozen by the platform team"))
+    lock(world, group, "freeze", "ReadOnly", "Frozen by the platform team")
     account = staging_account(world, item)
     _failed_restore(
         world, item, now, "RestoreDisks", "UserErrorResourceIsInLockedState", group=group, account=account.id

@@ -11,7 +11,7 @@ from diagnostics import registry as checks_registry
 from diagnostics.locate import find_item, find_vault
 from diagnostics.runner import diagnose
 from domain.errors import RequestError
-from domain.finding import Cause, Diagnosis
+from domain.finding import Diagnosis
 from simulator.control import FaultOrder
 from simulator.world.model import Seeded
 from tests.acceptance.test_combined import a_mixture
@@ -33,13 +33,21 @@ ITEMS: list[dict[str, Any]] = [
 ]
 
 
+def makes_calls(fix: str) -> bool:
+    """Whether the bot itself mends something with it."""
+    return fix != LOOKS_ONLY and not CATALOGUE[fix].spec.guide
+
+
 class Patient:
     """An item or vault in trouble, and what people have done for it."""
 
     def __init__(self, bench: Bench, vault: str, item: str, faults: list[Seeded]) -> None:
         self.bench, self.vault, self.item = bench, vault, item
-        self.by_hand = {one.cause: one.fault for one in faults}
+        self.by_hand = {one.cause: one.fault for one in faults if not any(map(makes_calls, one.fixes))}
         self.done: list[str] = []
+        items = (one for one in bench.sim.world.items if (one.vault.id, one.name) == (vault, item))
+        self.policy = next((one.more.get("former_policy", "") for one in items), "")
+        """What people remember of the policy that Azure forgets."""
 
     async def look(self) -> Diagnosis:
         """What the bot says of it now."""
@@ -61,36 +69,40 @@ class Patient:
             if not found.failed:
                 return ""
             if not await self._act(found):
-                break
+                self.bench.advance(A_NIGHT)  # what only the machine itself can begin comes with the next night
+                self.done.append("waited")
         left = [f"{one.check}: {one.summary}" for one in (await self.look()).failed]
         return f"{self.vault.rpartition('/')[2]} {self.item}: done {self.done}, left {left}" if left else ""
 
     async def _act(self, found: Diagnosis) -> bool:
+        """What the first cause asks for: hands where nothing else mends it, else its first fix that can be asked for."""
         for cause in found.causes:
-            if await self._try(cause):
+            if self._by_hand(cause.id):
+                return True
+            for fix in cause.fixes:
+                if makes_calls(fix) and await self._ask(fix):
+                    return True
+        return False
+
+    async def _ask(self, fix: str) -> bool:
+        """Ask for a fix, approve it and wait for its end, whatever that is; whether it could be asked for."""
+        target = await self.bench.target(self.vault, self.item)
+        for parameters in (SET_BY_PEOPLE.get(fix, {}), {"policy": self.policy}):
+            try:
+                _, state = await self.bench.fix(fix, target, **parameters)
+            except RequestError as refused:
+                self.done.append(f"{fix} refused ({refused})")
+                if "say it with policy" not in str(refused):
+                    return False
+            else:
+                self.done.append(f"{fix} {state}")
                 return True
         return False
 
-    async def _try(self, cause: Cause) -> bool:
-        """The first fix that can be asked for; a guide, or no fix at all, is for hands, and the next night shows."""
-        target = await self.bench.target(self.vault, self.item)
-        fault = self.by_hand.get(cause.id)
-        for fix in cause.fixes:
-            if CATALOGUE[fix].spec.guide or fix == LOOKS_ONLY:
-                if fault is not None:
-                    break
-                continue
-            try:
-                _, state = await self.bench.fix(fix, target, **SET_BY_PEOPLE.get(fix, {}))
-            except RequestError as refused:
-                self.done.append(f"{fix} refused ({refused})")
-                continue
-            self.done.append(f"{fix} {state}")
-            if state == "proved":
-                return True
+    def _by_hand(self, cause: str) -> bool:
+        fault = self.by_hand.pop(cause, None)
         if fault is None:
             return False
-        del self.by_hand[cause.id]
         self.bench.sim.control.repair(FaultOrder(vault=self.vault, item=self.item, fault=fault), self.bench.now())
         self.bench.advance(A_NIGHT)
         self.done.append(f"{fault} by hand")

@@ -326,6 +326,25 @@ class TestCancel:
         azure.put(job("Cancelling"))
         assert first != (await CANCEL.plan(ask(), azure)).fingerprint(OPERATOR)
 
+    async def test_of_a_stopped_item_the_job_is_only_cancelled(self) -> None:
+        """Resuming waits for the job's end, the job for nobody: cancelling opens the way, and says what comes next."""
+        item = vm_item(protection_state="ProtectionStopped", policy_id="", policy_name="")
+        azure = estate()
+        azure.put(item, job())
+        plan = await CANCEL.plan(ask(item), azure)
+        assert ["cancel"] == [call.resource.rpartition("/")[2] for call in plan.calls]
+        assert any("resume_protection" in effect for effect in plan.effects)
+        assert "run a" not in plan.sentence
+        assert not any("protection backup-now" in line for line in plan.az)
+        run = Run(plan, [{}])
+        assert (await CANCEL.verify(run.plan, run.facts, azure, NOW + HOUR)).proved is None
+        azure.put(job("Cancelled"))
+        proof = await CANCEL.verify(run.plan, run.facts, azure, NOW + HOUR)
+        assert proof.proved is True
+        assert "resume_protection" in proof.summary
+        with pytest.raises(RequestError, match="use undelete_item"):
+            await CANCEL.plan(ask(replace(item, soft_deleted=True)), azure)
+
     async def test_the_new_backup_proves_it(self) -> None:
         """The reference of the second call is what counts."""
         azure = estate()
