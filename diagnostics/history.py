@@ -229,8 +229,20 @@ async def backup_history(context: Context) -> BackupHistory:
         code=code,
         known=known,
         text=text,
-        earlier=other_errors(row, SeenError(code=code, known=known), item.workload),
+        earlier=other_errors(await told(context, row[1:]), SeenError(code=code, known=known), item.workload),
     )
+
+
+async def told(context: Context, failed: Sequence[Job]) -> list[Job]:
+    """Failed jobs with their errors: of those that a list leaves without, the first and the last are read themselves."""
+    silent = [job for job in failed if not job.errors]
+    asked = {job.id: job for job in (*silent[:1], *silent[-1:])}
+    answers = await asyncio.gather(*(detailed(context, job) for job in asked.values()), return_exceptions=True)
+    read = {job.id: job for job in answers if isinstance(job, Job)}
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, GatewayError):
+            raise answer
+    return [read.get(job.id, job) for job in failed]
 
 
 def other_errors(row: Iterable[Job], last: SeenError, workload: Workload) -> tuple[SeenError, ...]:

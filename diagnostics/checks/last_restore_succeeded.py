@@ -19,6 +19,7 @@ from diagnostics.history import (
     restore_failures,
     running_jobs,
     subject,
+    told,
 )
 from diagnostics.registry import Context, check
 from diagnostics.remedies import fitting
@@ -61,7 +62,7 @@ async def last_restore_succeeded(context: Context) -> Finding:
         running = next((job for job in await running_jobs(context) if job.is_restore), None)
     except GatewayError:
         running = None
-    return judge(subject(context), failed, running, context.clock.now(), failures[1:])
+    return judge(subject(context), failed, running, context.clock.now(), await told(context, failures[1:]))
 
 
 def judge(

@@ -170,3 +170,17 @@ async def test_the_other_errors_of_a_row_are_told_once_each() -> None:
     assert "Before that it failed with AzureVmOffline, UserErrorBrandNew." in finding.summary
     assert finding.facts["earlier_1_error_name"] == "AzureVmOffline"
     assert finding.facts["earlier_2_known"] == "no"
+
+
+async def test_lists_without_errors_cost_two_reads_more() -> None:
+    """Where the list leaves errors out, the nearest and the oldest of the row are asked; unreadable, they are left out."""
+    item = an_item(last_backup_status="Failed", last_recovery_point_at=hours(60))
+    azure = an_azure(item)
+    azure.terse_lists = True
+    codes = [KEY_VAULT, "AzureVmOffline", "UserErrorGuestAgentStatusUnavailable", "UserErrorRpCollectionLimitReached"]
+    for place, code in enumerate(codes):
+        azure.put(a_job(f"job-{place}", age=3 + place, errors=(an_error(code),)))
+    finding = await last_backup_succeeded(a_context(azure, item))
+    assert finding.facts["error_code"] == KEY_VAULT
+    assert finding.evidence["earlier_errors"] == ["AzureVmOffline", "UserErrorRpCollectionLimitReached"]
+    assert azure.count("job") == 3
