@@ -1,9 +1,9 @@
 """A full diagnosis of one virtual machine at 80 ms latency, beside what the order of its calls makes unavoidable."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class _Place:
     cloud: Azure
     http_url: str
     context: registry.Context
+    checks: Mapping[str, registry.Check] = field(default_factory=registry.discover)
 
     async def calls(self) -> int:
         """How many requests the cloud has had."""
@@ -58,7 +59,7 @@ class _Place:
         loop = asyncio.get_running_loop()
         began, read = loop.time(), self.cloud.read()
         vault, item = await find_item(read, ITEM, VAULT)
-        found = await diagnose(replace(self.context, vault=vault, item=item, read=read), registry.discover())
+        found = await diagnose(replace(self.context, vault=vault, item=item, read=read), self.checks)
         if not found.complete or found.blind:
             raise RuntimeError(f"the diagnosis was not complete: {found}")
         return loop.time() - began
@@ -69,9 +70,9 @@ class _Place:
         began, read = loop.time(), self.cloud.read()
         vault, item = await find_item(read, ITEM, VAULT)
         context = replace(self.context, vault=vault, item=item, read=read)
-        for check in registry.discover().values():
+        for check in self.checks.values():
             if check.about == "item" and item.workload in check.workloads:
-                await diagnose(context, registry.discover(), only=(check.id,))
+                await diagnose(context, self.checks, only=(check.id,))
         return loop.time() - began
 
 
