@@ -229,8 +229,17 @@ class Simulator:
     # Resource Manager
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if self._latency:
-            await asyncio.sleep(self._latency)
+        """Answers a request; with a latency that long after it came: half of it on the way there, half on the way back."""
+        if not self._latency:
+            return await self._answer(request)
+        loop = asyncio.get_running_loop()
+        back_at = loop.time() + self._latency
+        await asyncio.sleep(self._latency / 2)
+        response = await self._answer(request)
+        await asyncio.sleep(max(0.0, back_at - loop.time()))
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         raw_path, _, query = request.raw_path.partition("?")
         oid = self.entra.whose(request.headers.get("Authorization"))
         fault = self.control.fault_for(request.method, request.path)
