@@ -13,7 +13,7 @@ BendVault = Callable[[World, Vault, datetime], None]
 LAST_GOOD_AGE = timedelta(hours=25)
 RUN_BEFORE_THE_END = timedelta(hours=24)
 NIGHT = timedelta(hours=3)
-PASSED = timedelta(hours=6)
+PASSED = timedelta(hours=5, minutes=30)
 """How long ago the reason went away for which a run failed that would succeed today."""
 RETRIES = (timedelta(hours=5), timedelta(hours=3))
 """Ages of the two attempts by hand after the failed nightly run, so that three jobs in a row have failed."""
@@ -91,8 +91,7 @@ def passed(world: World, item: Item, now: datetime, code: str) -> None:
     policy = item.vault.policies.get(item.policy)
     last = policy.schedule.preceding(now) if policy and not ended and not item.more.get(FAILS_LATER) else None
     if last is not None:
-        snapshot = timedelta(seconds=engine.backup_steps(world, item, last)[0].seconds)
-        until = max(until, last + snapshot + timedelta(seconds=1))
+        until = max(until, last + timedelta(seconds=1))
     item.more["hiccup"] = {"until": until, "code": code}
     replay(world, item, now)
 

@@ -8,7 +8,7 @@ passed came next; of the rest, the fault whose error hides the others came last.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from simulator.faults.base import FAILS_LATER, SCHEDULE_ENDED, Fault
+from simulator.faults.base import FAILS_LATER, PASSED, SCHEDULE_ENDED, Fault
 from simulator.world import engine
 from simulator.world.model import Item, World
 
@@ -53,7 +53,7 @@ GIVES_WAY = {
 }
 """What cannot hold beside another fault: two values of one setting, a policy that is gone, a state that has not passed."""
 
-AGES = (timedelta(hours=5, minutes=30), timedelta(hours=3, minutes=30), timedelta(hours=1, minutes=30))
+AGES = (PASSED, timedelta(hours=3, minutes=30), timedelta(hours=1, minutes=30))
 """How long ago the second, third and every later fault came about."""
 
 

@@ -22,7 +22,7 @@ OLDEST_MABS = (13, 0, 580, 0)
 def backup_error(world: World, item: Item, job: Job, at: datetime) -> JobError | None:
     """The error with which a backup of this item ends at `at`; None when it succeeds."""
     hiccup = item.more.get("hiccup")
-    if hiccup and at < hiccup["until"]:
+    if hiccup and job.started < hiccup["until"]:
         return ERRORS[hiccup["code"]]
     return RULES[item.workload](world, item, job, at)
 
