@@ -15,7 +15,9 @@ from bot.settings import Settings, load
 from diagnostics import registry
 from diagnostics.locate import find_item, find_vault
 from diagnostics.runner import diagnose
+from domain.backup import ProtectedItem, Vault
 from domain.finding import Diagnosis
+from domain.ports import BackupReader
 from simulator.server import Simulator
 
 HERE = Path(__file__).parent
@@ -36,6 +38,17 @@ class Scene:
         """What `GET /_sim/estate` answers."""
         return self.cloud.control.estate()
 
+    def context(self, read: BackupReader, vault: Vault, item: ProtectedItem | None) -> registry.Context:
+        """What checks may look at, with the settings of the scene."""
+        return registry.Context(
+            vault=vault,
+            item=item,
+            read=read,
+            clock=self.clock,
+            rpo=routing.rpo_rules(self.settings),
+            limits=routing.limits(self.settings),
+        )
+
     async def diagnose(self, vault: str, item: str, *, limit_s: float = 25.0, each_s: float = 20.0) -> Diagnosis:
         """One diagnosis from the names to the causes, as `backupbot diagnose` does it."""
         read = self.azure.read()
@@ -43,16 +56,8 @@ class Scene:
             found, protected = await find_vault(read, vault), None
         else:
             found, protected = await find_item(read, item, vault)
-        context = registry.Context(
-            vault=found,
-            item=protected,
-            read=read,
-            clock=self.clock,
-            rpo=routing.rpo_rules(self.settings),
-            limits=routing.limits(self.settings),
-        )
         return await diagnose(
-            context,
+            self.context(read, found, protected),
             registry.discover(),
             limit_s=limit_s,
             each_s=each_s,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import aiohttp
 
-from bot import routing
 from diagnostics import registry
 from diagnostics.locate import find_item
 from diagnostics.overview import restore_check
@@ -52,14 +51,7 @@ async def checked(found: Scene, vault: str, item: str) -> bool:
     """``check-restore`` from the names on, without a target."""
     read = found.azure.read()
     in_vault, protected = await find_item(read, item, vault)
-    context = registry.Context(
-        vault=in_vault,
-        item=protected,
-        read=read,
-        clock=found.clock,
-        rpo=routing.rpo_rules(found.settings),
-        limits=routing.limits(found.settings),
-    )
+    context = found.context(read, in_vault, protected)
     return (await restore_check(context, registry.discover())).diagnosis.complete
 
 

@@ -221,11 +221,15 @@ class Bench(Desks):
     async def diagnosis(self, fault: str) -> Diagnosis:
         """A diagnosis of the place where the estate had that fault."""
         one = self.seeded(fault)
+        return await self.look(one.vault.id, one.item)
+
+    async def look(self, vault_id: str, name: str) -> Diagnosis:
+        """A diagnosis of an item, or of the vault itself where its name is a dash."""
         read, item = self.services.read(), None
-        if one.item == "-":
-            vault = await find_vault(read, one.vault.id)
+        if name == "-":
+            vault = await find_vault(read, vault_id)
         else:
-            vault, item = await find_item(read, one.item, one.vault.id)
+            vault, item = await find_item(read, name, vault_id)
         context = checks_registry.Context(
             vault=vault,
             item=item,

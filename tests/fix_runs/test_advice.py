@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from diagnostics import registry as checks_registry
-from diagnostics.locate import find_item, find_vault
-from diagnostics.runner import diagnose
 from domain.errors import RequestError
 from domain.finding import Diagnosis
 from simulator.control import FaultOrder
@@ -49,29 +46,16 @@ class Patient:
         self.policy = next((one.more.get("former_policy", "") for one in items), "")
         """What people remember of the policy that Azure forgets."""
 
-    async def look(self) -> Diagnosis:
-        """What the bot says of it now."""
-        services, protected = self.bench.services, None
-        read = services.read()
-        if self.item == "-":
-            vault = await find_vault(read, self.vault)
-        else:
-            vault, protected = await find_item(read, self.item, self.vault)
-        context = checks_registry.Context(
-            vault=vault, item=protected, read=read, clock=services.clock, rpo=services.rpo, limits=services.limits
-        )
-        return await diagnose(context, services.checks, limit_s=25)
-
     async def follow(self) -> str:
         """Look and do what is named first, again and again; "" when nothing is wrong any more, else what is."""
         for _ in range(TURNS):
-            found = await self.look()
+            found = await self.bench.look(self.vault, self.item)
             if not found.failed:
                 return ""
             if not await self._act(found):
                 self.bench.advance(A_NIGHT)  # what only the machine itself can begin comes with the next night
                 self.done.append("waited")
-        left = [f"{one.check}: {one.summary}" for one in (await self.look()).failed]
+        left = [f"{one.check}: {one.summary}" for one in (await self.bench.look(self.vault, self.item)).failed]
         return f"{self.vault.rpartition('/')[2]} {self.item}: done {self.done}, left {left}" if left else ""
 
     async def _act(self, found: Diagnosis) -> bool:
